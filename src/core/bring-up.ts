@@ -1,0 +1,100 @@
+import { containersOf, isFinished, isRunning, shortId } from "./containers.ts";
+import { dependenciesOf, startDependencies } from "./dependencies.ts";
+import { DeployerError, publicMessage } from "./errors.ts";
+import { parseImage, tagOrDigest } from "./image.ts";
+import { bringImage } from "./images.ts";
+import { currentPins, imageTexts } from "./pins.ts";
+import type { Container, Pin, Ports, Project, Service, Source } from "./ports.ts";
+
+/**
+ * The start of the daemon, after recovery: services that run are left alone; one without a container is brought up as it
+ * last ran, or as the compose file says if it was never deployed; with `comeBack` (the host or Docker was restarted) the
+ * containers that ran at our last look are started again. What a person stopped stays stopped.
+ * @returns why each service that could not be brought up was not, by its name; one failure does not stop the others
+ */
+export async function bringUp(
+  comeBack: ReadonlySet<string>,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const project = await ports.compose.project();
+  const pins = currentPins(project, ports.store, ports.log);
+  await ports.compose.writePins(imageTexts(pins));
+
+  const failures = new Map<string, string>();
+  for (const service of inDependencyOrder(project)) {
+    const pin = pins.find((pin) => pin.service === service.name);
+    try {
+      await ports.inTurn(service.name, () =>
+        bringUpOne(project, service, pin, pins, comeBack, ports, signal),
+      );
+    } catch (error) {
+      if (signal.aborted) throw error;
+      failures.set(service.name, publicMessage(error));
+      ports.log.error("service could not be brought up", { service: service.name, error });
+    }
+  }
+  return failures;
+}
+
+async function bringUpOne(
+  project: Project,
+  service: Service,
+  pin: Pin | undefined,
+  pins: Pin[],
+  comeBack: ReadonlySet<string>,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<void> {
+  const containers = await containersOf(project, service, ports.engine);
+  if (containers.length > 0) {
+    const stopped = containers.filter((container) => comeBack.has(container.id) && !isRunning(container));
+    await start(
+      stopped.filter((container) => !isFinished(container)),
+      ports,
+    );
+    return;
+  }
+  const wanted = pin !== undefined || service.startedByDefault;
+  if (!wanted || service.replicas === 0) return;
+
+  ports.log.info("bringing up a service without a container", {
+    service: service.name,
+    image: pin?.imageText ?? service.image ?? service.builtImage,
+  });
+  const images = imageTexts(pins);
+  const source: Source = pin === undefined ? { images } : { recorded: pin.recorded };
+  if (pin === undefined) await bringImage(service, images, ports, signal);
+  else await bringPinned(pin, ports, signal);
+  await startDependencies(project, service, images, ports, signal);
+  await ports.compose.createBeside(source, service.name, service.replicas);
+  await start(await containersOf(project, service, ports.engine), ports);
+}
+
+async function bringPinned(pin: Pin, ports: Ports, signal: AbortSignal): Promise<void> {
+  const image = parseImage(pin.imageText);
+  if (image === undefined)
+    throw new DeployerError("internal", `pin of "${pin.service}" names no image: ${pin.imageText}`);
+  if ((await ports.engine.imageId(pin.imageText)) !== undefined) return;
+  await ports.registry.pull(image, tagOrDigest(image), signal);
+}
+
+async function start(containers: Container[], { engine, log }: Ports): Promise<void> {
+  for (const container of containers) {
+    log.info("starting a container", {
+      service: container.service,
+      container: shortId(container),
+      image: container.imageText,
+    });
+    await engine.start(container.id);
+  }
+}
+
+function inDependencyOrder(project: Project): Service[] {
+  const order = new Set<Service>();
+  for (const service of project.services.values()) {
+    for (const dependency of dependenciesOf(project, service)) order.add(dependency);
+    order.add(service);
+  }
+  return [...order];
+}

@@ -1,0 +1,5 @@
+/** Who signed an accepted token. */
+export type Caller = {
+  /** The token's `iss`, never empty. */
+  issuer: string;
+};

@@ -1,0 +1,126 @@
+import { containersOf, describeEnd, isFinished, isRunning, shortId } from "./containers.ts";
+import { DeployerError, publicMessage } from "./errors.ts";
+import { bringImage } from "./images.ts";
+import type { Container, Dependency, ImageTexts, Ports, Project, Service } from "./ports.ts";
+
+/** How long a dependency may take until its `condition` holds. */
+const DEPENDENCY_DEADLINE_MS = 120_000;
+const LOOK_EVERY_MS = 250;
+
+/** All services that `service` needs, directly or not, each after those it needs itself. */
+export function dependenciesOf(project: Project, service: Service): Service[] {
+  const order = new Map<string, Service>();
+  const visit = (name: string): void => {
+    const next = project.services.get(name);
+    if (next === undefined || next === service || order.has(name)) return;
+    for (const dependency of next.dependsOn) visit(dependency.service);
+    order.set(name, next);
+  };
+  for (const dependency of service.dependsOn) visit(dependency.service);
+  return [...order.values()];
+}
+
+/**
+ * Starts the dependencies that have no container or stopped otherwise than by ending with 0, and waits as their
+ * `condition` says. What runs is left alone, also when it differs from the compose file.
+ * Errors: those of pulling and creating, `rollout`; a dependency with `required: false` only leaves a warning.
+ */
+export async function startDependencies(
+  project: Project,
+  service: Service,
+  images: ImageTexts,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const dependent of [...dependenciesOf(project, service), service]) {
+    for (const dependency of dependent.dependsOn) {
+      const needed = project.services.get(dependency.service);
+      if (needed === undefined) continue;
+      try {
+        await startDependency(project, needed, dependency, images, ports, signal);
+      } catch (error) {
+        if (dependency.required || signal.aborted) throw error;
+        ports.log.warn("optional dependency did not start", {
+          service: dependent.name,
+          dependency: needed.name,
+          reason: publicMessage(error),
+        });
+      }
+    }
+  }
+}
+
+async function startDependency(
+  project: Project,
+  service: Service,
+  { condition }: Dependency,
+  images: ImageTexts,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<void> {
+  if (isUp(await containersOf(project, service, ports.engine))) return;
+  // In turn: a deployment of the dependency may have stopped it for a moment.
+  await ports.inTurn(service.name, async () => {
+    let containers = await containersOf(project, service, ports.engine);
+    if (isUp(containers)) return;
+    if (containers.length === 0) {
+      await bringImage(service, images, ports, signal);
+      await ports.compose.createBeside({ images }, service.name, service.replicas);
+      containers = await containersOf(project, service, ports.engine);
+    }
+    const stopped = containers.filter((container) => !isRunning(container) && !isFinished(container));
+    for (const container of stopped) {
+      ports.log.info("starting a dependency", {
+        service: service.name,
+        container: shortId(container),
+        condition,
+      });
+      await ports.engine.start(container.id);
+    }
+    for (const container of stopped) await waitForCondition(container, condition, ports, signal);
+  });
+}
+
+function isUp(containers: Container[]): boolean {
+  return (
+    containers.length > 0 && containers.every((container) => isRunning(container) || isFinished(container))
+  );
+}
+
+async function waitForCondition(
+  started: Container,
+  condition: Dependency["condition"],
+  { engine, clock }: Ports,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = clock.now() + DEPENDENCY_DEADLINE_MS;
+  for (;;) {
+    const container = await engine.container(started.id);
+    if (container === undefined) throw failure(started, "was removed by somebody else");
+    if (holds(container, condition)) return;
+    if (!isRunning(container) && container.state !== "restarting")
+      throw failure(container, describeEnd(container));
+    if (container.health === "unhealthy") throw failure(container, "is unhealthy");
+    if (clock.now() >= deadline)
+      throw failure(container, `did not reach ${condition} within ${DEPENDENCY_DEADLINE_MS / 1000} s`);
+    await clock.sleep(LOOK_EVERY_MS, signal);
+  }
+}
+
+function holds(container: Container, condition: Dependency["condition"]): boolean {
+  switch (condition) {
+    case "service_started":
+      return isRunning(container) || isFinished(container);
+    case "service_healthy":
+      return isRunning(container) && (container.health === "healthy" || container.health === "none");
+    case "service_completed_successfully":
+      return container.state === "exited" && container.exitCode === 0;
+  }
+}
+
+function failure(container: Container, what: string): DeployerError {
+  return new DeployerError(
+    "rollout",
+    `dependency "${container.service}" (container ${shortId(container)}) ${what}`,
+  );
+}

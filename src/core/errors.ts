@@ -1,0 +1,43 @@
+/** Every way an operation can fail. HTTP statuses (http/) and exit codes (main.ts) are mapped from these, each in one place. */
+export type ErrorCode =
+  | "config" // the environment or a file it names cannot be used; the daemon does not start
+  | "invalid" // the request makes no sense
+  | "unauthorized" // no token, or one that is not accepted; the message is for the log only
+  | "forbidden" // the caller's rule does not cover it
+  | "not_found"
+  | "method_not_allowed"
+  | "conflict"
+  | "too_large"
+  | "not_deployable" // understood, but this service or image may not be deployed
+  | "queue_full"
+  | "shutting_down"
+  | "compose_file" // the compose file is missing or broken
+  | "docker" // Docker or Compose cannot be reached or refused
+  | "registry_denied" // the registry refused the credential
+  | "image_not_found" // the registry answered: no such image
+  | "registry_unavailable" // network, 5xx, 429: worth another try
+  | "rollout" // the candidate could not be created, started, or did not stay up
+  | "interrupted" // the daemon stopped before the deployment could end
+  | "timeout"
+  | "internal";
+
+/** The one error class: a code to act on, a message fit for the caller, the cause for the log. */
+export class DeployerError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DeployerError";
+    this.code = code;
+  }
+}
+
+/** The code of any thrown value; what is not ours is `internal`. */
+export function errorCode(error: unknown): ErrorCode {
+  return error instanceof DeployerError ? error.code : "internal";
+}
+
+/** What a caller may read of any thrown value. A stranger's message may hold anything, so it stays in the log. */
+export function publicMessage(error: unknown): string {
+  return error instanceof DeployerError ? error.message : "internal error";
+}

@@ -1,0 +1,138 @@
+import { bringUp } from "./bring-up.ts";
+import { isRunning } from "./containers.ts";
+import { publicMessage } from "./errors.ts";
+import type { Container, Ports } from "./ports.ts";
+import { recover } from "./recover.ts";
+import { unlessAborted } from "./wait.ts";
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+const LOOK_EVERY_MS = 10_000;
+/** A container that ended this recently may have gone down with Docker or the host: it still counts as one that runs. */
+const ENDED_RECENTLY_MS = 60_000;
+
+/**
+ * The life of the daemon beside its deployments: waits for Docker, recovers, brings services up, then keeps note of what
+ * runs; and again when Docker has been away. What fails is logged and tried again with growing pauses. Ends, without an
+ * error, when `signal` aborts.
+ * @param bootId which start of the host this is
+ * @param recovered called once, when nothing unfinished is left from the last run of the daemon
+ */
+export async function keepUp(
+  bootId: string,
+  recovered: () => void,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<void> {
+  let comeBack = afterBoot(bootId, ports);
+  let hasRecovered = false;
+  const pause = new Pause();
+  while (!signal.aborted) {
+    const visit = new AbortController();
+    const visitOrStop = AbortSignal.any([signal, visit.signal]);
+    try {
+      await ports.engine.ping();
+      const gone = ports.engine.untilGone(visitOrStop).catch(() => undefined);
+      if (!hasRecovered) {
+        await recover(ports);
+        recovered();
+        hasRecovered = true;
+      }
+      pause.reset();
+      await serveUntil(gone, bootId, comeBack, ports, signal);
+      ports.log.warn("Docker went away");
+      comeBack = new Set(ports.store.lastLook()?.running);
+    } catch (error) {
+      if (signal.aborted) return;
+      const seconds = pause.next() / 1000;
+      ports.log.warn("the start cannot go on yet, trying again", { reason: publicMessage(error), seconds });
+      await ports.clock.sleep(seconds * 1000, signal).catch(() => undefined);
+    } finally {
+      visit.abort();
+    }
+  }
+}
+
+/** After a start of the host, what ran when we last looked. On the same boot nothing: what is stopped now, a person stopped. */
+function afterBoot(bootId: string, { store }: Ports): ReadonlySet<string> {
+  const look = store.lastLook();
+  return new Set(look === undefined || look.bootId === bootId ? [] : look.running);
+}
+
+/** Brings up what is missing, as often as it takes, and looks at what runs, until Docker goes away. */
+async function serveUntil(
+  gone: Promise<void>,
+  bootId: string,
+  comeBack: ReadonlySet<string>,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<void> {
+  let dockerIsThere = true;
+  const went = gone.then(() => (dockerIsThere = false));
+  const pause = new Pause();
+  let pending: ReadonlySet<string> = comeBack;
+  let bringUpAt = ports.clock.now();
+  while (dockerIsThere && !signal.aborted) {
+    if (ports.clock.now() >= bringUpAt) {
+      const done = await tryBringUp(pending, ports, signal);
+      if (done) pending = new Set();
+      bringUpAt = done ? Number.POSITIVE_INFINITY : ports.clock.now() + pause.next();
+    }
+    await look(bootId, pending, ports).catch((error: unknown) =>
+      ports.log.debug("could not look at what runs", { error }),
+    );
+    const wait = Math.min(LOOK_EVERY_MS, Math.max(bringUpAt - ports.clock.now(), 0));
+    await Promise.race([went, ports.clock.sleep(wait, signal).catch(() => undefined)]);
+  }
+}
+
+async function tryBringUp(
+  comeBack: ReadonlySet<string>,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const failures = await unlessAborted(bringUp(comeBack, ports, signal), signal);
+    if (failures.size === 0) ports.log.info("services are up");
+    return failures.size === 0;
+  } catch (error) {
+    if (!signal.aborted) ports.log.error("services could not be brought up", { error });
+    return false;
+  }
+}
+
+async function look(
+  bootId: string,
+  pending: ReadonlySet<string>,
+  { store, compose, engine, clock }: Ports,
+): Promise<void> {
+  const project = await compose.project();
+  const last = store.lastLook();
+  const ranLately = (container: Container): boolean =>
+    last?.running.includes(container.id) === true &&
+    clock.now() - Date.parse(container.finishedAt) < ENDED_RECENTLY_MS;
+  const containers = await engine.containers(project.name);
+  const running = containers
+    .filter((container) => isRunning(container) || ranLately(container) || pending.has(container.id))
+    .map(({ id }) => id)
+    .toSorted();
+  // What has yet to come back after a boot must still be known if we die before it has.
+  const asOf = pending.size > 0 && last !== undefined ? last.bootId : bootId;
+  const isNews = last === undefined || last.bootId !== asOf || last.running.join() !== running.join();
+  if (isNews) store.saveLook({ bootId: asOf, running });
+}
+
+/** Doubles with each use. */
+class Pause {
+  #milliseconds = FIRST_PAUSE_MS;
+
+  next(): number {
+    const now = this.#milliseconds;
+    this.#milliseconds = Math.min(now * 2, LONGEST_PAUSE_MS);
+    return now;
+  }
+
+  reset(): void {
+    this.#milliseconds = FIRST_PAUSE_MS;
+  }
+}

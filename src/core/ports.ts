@@ -1,0 +1,223 @@
+import type { Deployment } from "./deployment.ts";
+import type { ImageReference } from "./image.ts";
+import type { Secret } from "./secret.ts";
+
+/** Structured log. `fields` must be free of secrets; the adapter writes one JSON object a line. */
+export interface Log {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+  fatal(message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Resolves after `milliseconds`, rejects with the signal's reason when it aborts first. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** A container of the project, as Docker sees it now. */
+export type Container = {
+  id: string;
+  name: string;
+  /** The compose service it belongs to. */
+  service: string;
+  state: "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+  exitCode: number;
+  /** What its HEALTHCHECK says; `none` when it has none. */
+  health: "none" | "starting" | "healthy" | "unhealthy";
+  /** It exposes a port, by its image or the compose file: a server, not a job. */
+  exposesPorts: boolean;
+  oomKilled: boolean;
+  /** How often Docker restarted it by its restart policy. */
+  restarts: number;
+  /** RFC 3339, `""` when it never started. */
+  startedAt: string;
+  /** RFC 3339, `""` when it never ended. */
+  finishedAt: string;
+  /** `no`, `always`, `unless-stopped` or `on-failure`. */
+  restartPolicy: string;
+  /** The image as the container was told: `repo:tag`, `repo:tag@sha256:…`. */
+  imageText: string;
+  /** The image it really runs, `sha256:…`. */
+  imageId: string;
+  /** Compose's own configuration hash: a hint, it differs between Compose versions. */
+  composeHash: string;
+  /** Made by `docker compose run`. */
+  oneOff: boolean;
+  /** Names of volumes nobody named: Compose carries them over only in its own recreate. */
+  anonymousVolumes: string[];
+};
+
+/** The Docker Engine API. Every call has a deadline of its own; failures are `docker` errors. */
+export interface Engine {
+  /** Resolves when the engine goes away (it was stopped or restarted) or when the signal aborts; throws `docker` when it is not there. */
+  untilGone(signal: AbortSignal): Promise<void>;
+  /** The engine's version; throws `docker` when it cannot be reached within two seconds. */
+  ping(): Promise<{ version: string; apiVersion: string }>;
+  /** All containers of a compose project in any state, one-off ones too. */
+  containers(project: string): Promise<Container[]>;
+  /** One container, or undefined when it is gone. */
+  container(id: string): Promise<Container | undefined>;
+  start(id: string): Promise<void>;
+  /** Sends the container's stop signal, waits its grace, then kills it. Already stopped or gone is success. */
+  stop(id: string): Promise<void>;
+  /** Removes a container, killing it if it runs; `volumes` also removes its anonymous volumes. Gone is success. */
+  remove(id: string, options: { volumes: boolean }): Promise<void>;
+  /** The last lines a container printed, stdout and stderr in order, without control characters. */
+  logs(id: string, lines: number): Promise<string[]>;
+  /** The id (`sha256:…`) of a local image, or undefined when this host does not have it. */
+  imageId(image: string): Promise<string | undefined>;
+  /** Asks the registry through Docker which digest (`sha256:…`) a reference has now. */
+  resolveDigest(image: string, credential: Credential | undefined, signal: AbortSignal): Promise<string>;
+  /** Pulls `repository@digest` or `repository:tag`; Docker needs nothing but this request's credential. */
+  pull(
+    repository: string,
+    tagOrDigest: string,
+    credential: Credential | undefined,
+    progress: (progress: PullProgress) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+/** Sent with one request in `X-Registry-Auth`, never stored. */
+export type Credential = { username: string; password: Secret; server: string };
+
+export type PullProgress = {
+  downloadedBytes: number;
+  totalBytes: number;
+  layers: number;
+  layersDone: number;
+};
+
+/** Registries with their credentials and the retries that can help. */
+export interface Registry {
+  /** The digest a reference has now. Errors: `registry_denied`, `image_not_found`, `registry_unavailable`. */
+  resolve(image: ImageReference, signal: AbortSignal): Promise<string>;
+  /**
+   * Brings `image` at `tagOrDigest` to this host; nothing is fetched when that is there already.
+   * A digest leaves the host's tags alone; a tag sets it, as `docker pull` would. Same errors as `resolve`.
+   */
+  pull(image: ImageReference, tagOrDigest: string, signal: AbortSignal): Promise<void>;
+}
+
+/** A service as `docker compose config` resolves it, reduced to what a rollout needs. */
+export type Service = {
+  name: string;
+  /** The image text of the file; undefined for services built locally. */
+  image: string | undefined;
+  /** What Compose calls the image when it is built here. */
+  builtImage: string;
+  /** Our own hash of the resolved service, without image, build, dependencies, scale and `x-` keys. */
+  configHash: string;
+  /** How many containers the file wants. */
+  replicas: number;
+  containerName: string | undefined;
+  /** Other repositories `x-deployer.images` allows. */
+  images: string[];
+  dependsOn: Dependency[];
+  /** A plain `docker compose up` starts it: it is in no profile, or in an active one. */
+  startedByDefault: boolean;
+};
+
+export type Dependency = {
+  service: string;
+  condition: "service_started" | "service_healthy" | "service_completed_successfully";
+  required: boolean;
+};
+
+export type Project = { name: string; services: ReadonlyMap<string, Service> };
+
+/** Image text per service: `repo:tag@sha256:…`. Services not named keep what the compose file says. */
+export type ImageTexts = ReadonlyMap<string, string>;
+
+/** Where containers are created from: the compose file as it is now, or a configuration recorded earlier, by its name. */
+export type Source = { images: ImageTexts } | { recorded: string };
+
+/** Docker Compose, for what only it knows: resolving the file, creating containers as the file says. It never pulls, builds or starts. */
+export interface Compose {
+  /** The compose file as it is now. Errors: `compose_file`. */
+  project(): Promise<Project>;
+  /** Files and folders of the host that the project's containers are given: bind mounts, secrets, configs. Errors: `compose_file`. */
+  files(): Promise<string[]>;
+  /** Saves the whole resolved project with these image texts; the same content has the same name. Errors: `compose_file`. */
+  record(images: ImageTexts): Promise<string>;
+  /** Compose's own configuration hash of a service in a recorded configuration: what the label of an unchanged container says. */
+  labelHash(recorded: string, service: string): Promise<string>;
+  /**
+   * Creates missing containers so that `service` has `total` in any state, and those of its dependencies that have none;
+   * leaves all others alone and starts nothing. Safe to repeat. Errors: `rollout`.
+   */
+  createBeside(source: Source, service: string, total: number): Promise<void>;
+  /** Replaces the containers of `service` by stopped new ones that inherit their anonymous volumes. Safe to repeat. Errors: `rollout`. */
+  recreate(source: Source, service: string, options: { withDependencies: boolean }): Promise<void>;
+  /** Replaces the file that `docker compose -f <file> -f <pins>` is meant to be used with. */
+  writePins(images: ImageTexts): Promise<void>;
+}
+
+/** The image a service runs by decision of a succeeded deployment. */
+export type Pin = {
+  service: string;
+  /** Text its containers were created with. */
+  imageText: string;
+  /** What the compose file said then; when that changes, the operator has decided anew and the pin is dropped. */
+  fileImage: string;
+  digest: string;
+  /** Name of the recorded configuration its containers were created from. */
+  recorded: string;
+  deployment: string;
+};
+
+/** What a container was created from, as far as we know. */
+export type Origin = { container: string; service: string; configHash: string; recorded: string };
+
+/** What ran before a deployment touched anything: the way back. */
+export type Before = {
+  /** Containers that ran. */
+  running: string[];
+  /** All containers of the service, stopped ones too. */
+  all: string[];
+  /** The configuration that ran, for when its containers do not survive the switch. */
+  recorded: string;
+};
+
+/** What a deployment works with. */
+export type Ports = {
+  engine: Engine;
+  compose: Compose;
+  registry: Registry;
+  store: Store;
+  clock: Clock;
+  log: Log;
+  inTurn: InTurn;
+};
+
+/** Runs a task when all earlier ones for the same service have ended. Tasks of different services overlap. */
+export type InTurn = <T>(service: string, task: () => Promise<T>) => Promise<T>;
+
+/** The durable memory. Every call is synchronous and on disk when it returns. */
+export interface Store {
+  insert(deployment: Deployment): void;
+  update(deployment: Deployment): void;
+  find(id: string): Deployment | undefined;
+  /** Queued and running ones, oldest first. */
+  unfinished(): Deployment[];
+  saveBefore(deployment: string, before: Before): void;
+  before(deployment: string): Before | undefined;
+  pins(): Pin[];
+  /** The switch made final: the pin and what its containers were created from, in one transaction. */
+  commit(pin: Pin, origins: Origin[]): void;
+  dropPin(service: string): void;
+  origin(container: string): Origin | undefined;
+  saveOrigins(origins: Origin[]): void;
+  /** Containers that ran at the last look, and under which boot of the host. */
+  lastLook(): Look | undefined;
+  saveLook(look: Look): void;
+  /** The compose project this state belongs to; undefined before the first look at the file. */
+  projectName(): string | undefined;
+  saveProjectName(name: string): void;
+}
+
+export type Look = { bootId: string; running: string[] };

@@ -1,0 +1,60 @@
+import { containersOf } from "./containers.ts";
+import { type Deployment, end, type Outcome } from "./deployment.ts";
+import { publicMessage } from "./errors.ts";
+import type { Ports } from "./ports.ts";
+import { remove, restore } from "./restore.ts";
+import { describeServing } from "./serving.ts";
+
+/**
+ * Ends every deployment that the last run of the daemon left unfinished, oldest first: what was committed is tidied up
+ * and succeeded, everything else is undone and `failed: interrupted`.
+ */
+export async function recover(ports: Ports): Promise<void> {
+  for (const deployment of ports.store.unfinished()) {
+    const outcome = await recoverOne(deployment, ports);
+    ports.store.update(end(deployment, outcome, ports.clock.now()));
+    ports.log.warn("unfinished deployment closed", {
+      deployment: deployment.id,
+      service: deployment.service,
+      status: outcome.status,
+      reason: outcome.reason,
+    });
+  }
+}
+
+async function recoverOne(deployment: Deployment, ports: Ports): Promise<Outcome> {
+  const before = ports.store.before(deployment.id);
+  if (before === undefined) return interrupted("nothing was touched");
+  const project = await ports.compose.project();
+  const service = project.services.get(deployment.service);
+  if (service === undefined) return interrupted("its service is no longer in the compose file");
+
+  const pin = ports.store.pins().find((pin) => pin.service === service.name);
+  if (pin?.deployment === deployment.id) {
+    const containers = await containersOf(project, service, ports.engine);
+    const old = containers.filter((container) => before.all.includes(container.id));
+    await remove(old, { volumes: false }, ports);
+    return { status: "succeeded", changed: true, digest: pin.digest, reason: "", code: undefined };
+  }
+  try {
+    await restore(before, project, service, ports);
+    return interrupted(await describeServing(service.name, ports));
+  } catch (error) {
+    ports.log.error("an interrupted deployment could not be undone: a person is needed", {
+      deployment: deployment.id,
+      error,
+    });
+    const reason = `${publicMessage(error)}\n${await describeServing(service.name, ports)}`;
+    return { ...interrupted(reason), status: "rollback_failed", changed: true };
+  }
+}
+
+function interrupted(detail: string): Outcome {
+  return {
+    status: "failed",
+    changed: false,
+    digest: undefined,
+    code: "interrupted",
+    reason: `interrupted: the daemon stopped before the deployment could end\n${detail}`,
+  };
+}
