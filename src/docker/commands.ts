@@ -1,0 +1,56 @@
+/** `docker compose` command lines, as data. Nothing here runs anything. */
+
+export type CommandLine = [string, ...string[]];
+
+/** The files a command works on: the first decides project name and relative paths. */
+export type ComposeFiles = readonly [string, ...string[]];
+
+export function configCommand(files: ComposeFiles): CommandLine {
+  return compose(files, ["--profile", "*", "config"]);
+}
+
+/** The names of the services a plain `up` would start. */
+export function defaultServicesCommand(files: ComposeFiles): CommandLine {
+  return compose(files, ["config", "--services"]);
+}
+
+/** Prints `<service> <hash>` a line, the hash Compose writes into its containers' labels. */
+export function hashCommand(files: ComposeFiles): CommandLine {
+  return compose(files, ["--profile", "*", "config", "--hash", "*"]);
+}
+
+/**
+ * Creates containers up to `total`, starts and replaces none. Without `--no-deps`: with it, Compose up to 2.29.2 writes
+ * another configuration hash (docker/compose issue 12069), and the next plain `up` recreates everything.
+ */
+export function createCommand(files: ComposeFiles, service: string, total: number): CommandLine {
+  return compose(files, [
+    ...UP_WITHOUT_SIDE_EFFECTS,
+    "--no-recreate",
+    "--scale",
+    `${service}=${total}`,
+    "--",
+    service,
+  ]);
+}
+
+/** Replaces the containers of a service by stopped ones that inherit their anonymous volumes. */
+export function recreateCommand(
+  files: ComposeFiles,
+  service: string,
+  options: { withDependencies: boolean },
+): CommandLine {
+  return compose(files, [
+    ...UP_WITHOUT_SIDE_EFFECTS,
+    "--force-recreate",
+    ...(options.withDependencies ? [] : ["--no-deps"]),
+    "--",
+    service,
+  ]);
+}
+
+const UP_WITHOUT_SIDE_EFFECTS = ["up", "--no-start", "--no-build", "--pull", "never"];
+
+function compose(files: ComposeFiles, rest: string[]): CommandLine {
+  return ["docker", "compose", ...files.flatMap((file) => ["-f", file]), ...rest];
+}

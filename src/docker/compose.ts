@@ -1,0 +1,171 @@
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { DeployerError } from "../core/errors.ts";
+import type { Compose, ImageTexts, Log, Project, Source } from "../core/ports.ts";
+import { writeFileAtomically } from "../system/files.ts";
+import type { Run, RunResult } from "../system/run.ts";
+import {
+  type CommandLine,
+  type ComposeFiles,
+  configCommand,
+  createCommand,
+  defaultServicesCommand,
+  hashCommand,
+  recreateCommand,
+} from "./commands.ts";
+import { fingerprint } from "./inputs.ts";
+import { hostFiles, parseResolved, type Resolved, toProject, withImages } from "./resolved.ts";
+
+const CONFIG_DEADLINE_MS = 30_000;
+/** Creating waits for the containers it replaces to stop, each within its own grace period. */
+const CREATE_DEADLINE_MS = 600_000;
+const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
+/** A signal to our whole service (the original's unit) ends Compose too; the step is then done again. */
+const ATTEMPTS_WHEN_KILLED = 3;
+
+type Snapshot = { project: Project; resolved: Resolved };
+
+export type ComposeOptions = {
+  composeFile: string;
+  stateDir: string;
+  /** The daemon's own environment: the compose file is interpolated from it. */
+  env: Record<string, string | undefined>;
+  run: Run;
+  log: Log;
+};
+
+/** Docker Compose, driven by its command line. */
+export function createCompose({ composeFile, stateDir, env, run, log }: ComposeOptions): Compose {
+  const configsDir = join(stateDir, "configs");
+  const pinsFile = join(stateDir, "pins.compose.yml");
+  const candidateFile = join(stateDir, "candidate.compose.yml");
+  let cached: { fingerprint: string; snapshot: Promise<Snapshot> } | undefined;
+  let changes: Promise<unknown> = Promise.resolve();
+
+  async function snapshot(): Promise<Snapshot> {
+    const now = env["COMPOSE_ENV_FILES"] === undefined ? fingerprint(composeFile) : undefined;
+    if (now !== undefined && cached?.fingerprint === now) return await cached.snapshot;
+    const fresh = resolve();
+    cached = now === undefined ? undefined : { fingerprint: now, snapshot: fresh };
+    fresh.catch(() => {
+      cached = undefined;
+    });
+    return await fresh;
+  }
+
+  async function resolve(): Promise<Snapshot> {
+    const [config, names] = await Promise.all([
+      print(configCommand([composeFile])),
+      print(defaultServicesCommand([composeFile])),
+    ]);
+    const resolved = parseResolved(config);
+    return {
+      resolved,
+      project: toProject(resolved, new Set(names.split("\n").filter((name) => name !== ""))),
+    };
+
+    async function print(argv: CommandLine): Promise<string> {
+      const result = await run({
+        argv,
+        env,
+        deadlineMs: CONFIG_DEADLINE_MS,
+        maxOutputBytes: MAX_CONFIG_BYTES,
+      });
+      if (result.exitCode === 0) return result.stdout;
+      throw new DeployerError("compose_file", `compose file ${composeFile}: ${complaint(result)}`);
+    }
+  }
+
+  /** One at a time: two changes to one project collide inside Compose. */
+  function change(
+    what: string,
+    source: Source,
+    command: (files: ComposeFiles) => CommandLine,
+  ): Promise<void> {
+    const done = changes.then(async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        const result = await run({ argv: command(files(source)), env, deadlineMs: CREATE_DEADLINE_MS });
+        if (result.exitCode === 0) return;
+        if (!wasKilled(result) || attempt === ATTEMPTS_WHEN_KILLED) {
+          throw new DeployerError("rollout", `${what}: ${complaint(result)}`);
+        }
+        log.warn("docker compose was ended by a signal, doing the step again", { step: what, attempt });
+      }
+    });
+    changes = done.catch(() => undefined);
+    return done;
+  }
+
+  function files(source: Source): ComposeFiles {
+    if ("recorded" in source) return [recordedFile(source.recorded)];
+    writeFileAtomically(candidateFile, pinsYaml(source.images));
+    return [composeFile, candidateFile];
+  }
+
+  function recordedFile(name: string): string {
+    return join(configsDir, `${name}.json`);
+  }
+
+  return {
+    async project() {
+      return (await snapshot()).project;
+    },
+    async files() {
+      return hostFiles((await snapshot()).resolved);
+    },
+    async record(images) {
+      const content = withImages((await snapshot()).resolved, images);
+      const name = new Bun.CryptoHasher("sha256").update(content).digest("hex").slice(0, 32);
+      if (!existsSync(recordedFile(name))) {
+        mkdirSync(configsDir, { recursive: true, mode: 0o700 });
+        writeFileAtomically(recordedFile(name), content);
+      }
+      return name;
+    },
+    async labelHash(recorded, service) {
+      const argv = hashCommand([recordedFile(recorded)]);
+      const result = await run({ argv, env, deadlineMs: CONFIG_DEADLINE_MS });
+      if (result.exitCode !== 0)
+        throw new DeployerError("compose_file", `recorded configuration: ${complaint(result)}`);
+      const line = result.stdout.split("\n").find((line) => line.startsWith(`${service} `));
+      return line?.slice(service.length + 1).trim() ?? "";
+    },
+    createBeside(source, service, total) {
+      return change(`creating containers of "${service}"`, source, (files) =>
+        createCommand(files, service, total),
+      );
+    },
+    recreate(source, service, options) {
+      return change(`recreating "${service}"`, source, (files) => recreateCommand(files, service, options));
+    },
+    async writePins(images) {
+      const content = pinsYaml(images);
+      if (existsSync(pinsFile) && readFileSync(pinsFile, "utf8") === content) return;
+      writeFileAtomically(pinsFile, content);
+    },
+  };
+}
+
+function pinsYaml(images: ImageTexts): string {
+  const services = [...images].map(
+    ([name, image]) => `  ${JSON.stringify(name)}:\n    image: ${JSON.stringify(image)}\n`,
+  );
+  const body = services.length === 0 ? "services: {}\n" : `services:\n${services.join("")}`;
+  return `# Written by deployer-service. Use it after the compose file: docker compose -f docker-compose.yml -f this up -d\n${body}`;
+}
+
+/** 130 and 143 are how Compose reports the signals it handles itself. */
+function wasKilled({ signal, exitCode, timedOut }: RunResult): boolean {
+  return !timedOut && (signal !== undefined || exitCode === 130 || exitCode === 143);
+}
+
+/** Compose says what is wrong in its last lines; progress and warnings come before. */
+function complaint({ stderr, timedOut, exitCode, signal }: RunResult): string {
+  if (timedOut) return "docker compose did not end in time";
+  const lines = stderr
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("time="));
+  return lines.at(-1) ?? `docker compose ended with ${exitCode ?? signal ?? "no code"}`;
+}

@@ -1,0 +1,123 @@
+import { z } from "zod";
+
+import { DeployerError } from "../core/errors.ts";
+import type { Dependency, ImageTexts, Project, Service } from "../core/ports.ts";
+
+/** What `docker compose config` prints, as far as we read it; the rest is kept as it came. */
+export type Resolved = z.infer<typeof Resolved>;
+
+const DependsOn = z.record(
+  z.string(),
+  z.looseObject({
+    condition: z
+      .enum(["service_started", "service_healthy", "service_completed_successfully"])
+      .default("service_started"),
+    required: z.boolean().default(true),
+  }),
+);
+
+const ResolvedService = z.looseObject({
+  image: z.string().optional(),
+  container_name: z.string().optional(),
+  depends_on: DependsOn.optional(),
+  scale: z.number().int().optional(),
+  deploy: z.looseObject({ replicas: z.number().int().optional() }).nullish(),
+  volumes: z.array(z.looseObject({ type: z.string(), source: z.string().optional() })).optional(),
+});
+
+const FileBased = z.record(z.string(), z.looseObject({ file: z.string().optional() })).default({});
+
+const Resolved = z.looseObject({
+  name: z.string(),
+  services: z.record(z.string(), ResolvedService).default({}),
+  secrets: FileBased,
+  configs: FileBased,
+});
+
+const Settings = z.strictObject({ images: z.array(z.string()).default([]) });
+
+/** Keys that do not say how a container is made: another value must not replace what runs. */
+const NOT_CONFIGURATION = new Set([
+  "image",
+  "build",
+  "depends_on",
+  "scale",
+  "profiles",
+  "pull_policy",
+  "develop",
+]);
+
+export function parseResolved(yaml: string): Resolved {
+  return Resolved.parse(Bun.YAML.parse(yaml));
+}
+
+/** Errors: `compose_file` for an `x-deployer` that cannot be read, all problems in one message. */
+export function toProject(resolved: Resolved, startedByDefault: ReadonlySet<string>): Project {
+  const problems: string[] = [];
+  const services = Object.entries(resolved.services).map(([name, fields]): [string, Service] => {
+    const settings = Settings.safeParse(fields["x-deployer"] ?? {});
+    for (const issue of settings.error?.issues ?? []) {
+      problems.push(`service "${name}": ${["x-deployer", ...issue.path].join(".")}: ${issue.message}`);
+    }
+    return [
+      name,
+      {
+        name,
+        image: fields.image,
+        builtImage: `${resolved.name}-${name}`,
+        configHash: configHash(fields),
+        replicas: fields.scale ?? fields.deploy?.replicas ?? 1,
+        containerName: fields.container_name,
+        images: settings.data?.images ?? [],
+        dependsOn: dependencies(fields),
+        startedByDefault: startedByDefault.has(name),
+      },
+    ];
+  });
+  if (problems.length > 0) throw new DeployerError("compose_file", problems.join("\n"));
+  return { name: resolved.name, services: new Map(services) };
+}
+
+/** The same project with other image texts, as JSON: which is YAML too, and needs no quoting rules of our own. */
+export function withImages(resolved: Resolved, images: ImageTexts): string {
+  const services = Object.entries(resolved.services).map(([name, fields]) => {
+    const image = images.get(name) ?? fields.image;
+    return [name, image === undefined ? fields : { ...fields, image }];
+  });
+  return `${JSON.stringify({ ...resolved, services: Object.fromEntries(services) }, undefined, 1)}\n`;
+}
+
+/** Paths of the host that containers are given. */
+export function hostFiles({ services, secrets, configs }: Resolved): string[] {
+  const mounts = Object.values(services).flatMap(({ volumes = [] }) =>
+    volumes.filter(({ type }) => type === "bind").map(({ source }) => source),
+  );
+  const files = [...Object.values(secrets), ...Object.values(configs)].map(({ file }) => file);
+  return [...new Set([...mounts, ...files])].filter((path) => path !== undefined);
+}
+
+function dependencies(fields: z.infer<typeof ResolvedService>): Dependency[] {
+  return Object.entries(fields.depends_on ?? {}).map(([service, { condition, required }]) => ({
+    service,
+    condition,
+    required,
+  }));
+}
+
+function configHash(fields: z.infer<typeof ResolvedService>): string {
+  const { replicas: _, ...deploy } = fields.deploy ?? {};
+  const kept = Object.entries({
+    ...fields,
+    deploy: Object.keys(deploy).length > 0 ? deploy : undefined,
+  }).filter(([key]) => !NOT_CONFIGURATION.has(key) && !key.startsWith("x-"));
+  return new Bun.CryptoHasher("sha256").update(canonical(Object.fromEntries(kept))).digest("hex");
+}
+
+/** JSON with sorted keys: the same value has the same text. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, nested: unknown) =>
+    typeof nested === "object" && nested !== null && !Array.isArray(nested)
+      ? Object.fromEntries(Object.entries(nested).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : nested,
+  );
+}

@@ -1,0 +1,30 @@
+import type { Database } from "bun:sqlite";
+
+import { DeployerError } from "../core/errors.ts";
+import initial from "./migrations/0001_initial.sql" with { type: "text" };
+
+/** In order; the database's `user_version` is the number of those applied. */
+const MIGRATIONS: readonly string[] = [initial];
+
+/** Brings the schema up to date, each step in a transaction of its own. Errors: `config` for a database of a newer version. */
+export function migrate(database: Database, path: string): void {
+  const applied = version(database);
+  if (applied > MIGRATIONS.length) {
+    throw new DeployerError(
+      "config",
+      `${path} was written by a newer deployer-service (schema ${applied}, this one knows ${MIGRATIONS.length}): install that version again, or move the file away to start without history`,
+    );
+  }
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < applied) continue;
+    database.transaction(() => {
+      database.run(sql);
+      database.run(`PRAGMA user_version = ${index + 1}`);
+    })();
+  }
+}
+
+function version(database: Database): number {
+  const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
+  return row?.user_version ?? 0;
+}
