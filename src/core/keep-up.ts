@@ -67,12 +67,12 @@ async function serveUntil(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
-  let dockerIsThere = true;
-  const went = gone.then(() => (dockerIsThere = false));
+  const away = new AbortController();
+  const went = gone.then(() => away.abort());
   const pause = new Pause();
   let pending: ReadonlySet<string> = comeBack;
   let bringUpAt = ports.clock.now();
-  while (dockerIsThere && !signal.aborted) {
+  while (!away.signal.aborted && !signal.aborted) {
     if (ports.clock.now() >= bringUpAt) {
       const done = await tryBringUp(pending, ports, signal);
       if (done) pending = new Set();

@@ -22,7 +22,15 @@ const ResolvedService = z.looseObject({
   depends_on: DependsOn.optional(),
   scale: z.number().int().optional(),
   deploy: z.looseObject({ replicas: z.number().int().optional() }).nullish(),
-  volumes: z.array(z.looseObject({ type: z.string(), source: z.string().optional() })).optional(),
+  volumes: z
+    .array(
+      z.looseObject({
+        type: z.string(),
+        source: z.string().optional(),
+        bind: z.looseObject({ create_host_path: z.boolean().optional() }).nullish(),
+      }),
+    )
+    .optional(),
 });
 
 const FileBased = z.record(z.string(), z.looseObject({ file: z.string().optional() })).default({});
@@ -87,10 +95,12 @@ export function withImages(resolved: Resolved, images: ImageTexts): string {
   return `${JSON.stringify({ ...resolved, services: Object.fromEntries(services) }, undefined, 1)}\n`;
 }
 
-/** Paths of the host that containers are given. */
+/** Paths of the host that must be there for containers to be created; folders that Docker would make are not among them. */
 export function hostFiles({ services, secrets, configs }: Resolved): string[] {
   const mounts = Object.values(services).flatMap(({ volumes = [] }) =>
-    volumes.filter(({ type }) => type === "bind").map(({ source }) => source),
+    volumes
+      .filter(({ type, bind }) => type === "bind" && bind?.create_host_path !== true)
+      .map(({ source }) => source),
   );
   const files = [...Object.values(secrets), ...Object.values(configs)].map(({ file }) => file);
   return [...new Set([...mounts, ...files])].filter((path) => path !== undefined);

@@ -1,0 +1,41 @@
+import type { Config, Environment } from "./config.ts";
+import type { Clock, Compose, Engine, Log, Registry } from "./core/ports.ts";
+import { createCompose } from "./docker/compose.ts";
+import { createDockerCredentials } from "./docker/credentials.ts";
+import { createEngine } from "./docker/engine.ts";
+import { dockerHost } from "./docker/host.ts";
+import { createRegistry } from "./docker/registry.ts";
+import { createEcrTokens, type EcrTokens } from "./ecr/token.ts";
+import { run } from "./system/run.ts";
+
+/** The outside world as the configuration says. Nothing is contacted yet. */
+export type Adapters = {
+  engine: Engine;
+  compose: Compose;
+  registry: Registry;
+  /** Undefined unless `REGISTRY_AUTH=ecr`. */
+  ecrTokens: EcrTokens | undefined;
+};
+
+/** Errors: `config` for a DOCKER_HOST that cannot be used. */
+export function createAdapters(config: Config, env: Environment, clock: Clock, log: Log): Adapters {
+  const engine = createEngine({ host: dockerHost(env), clock });
+  const ecrTokens = createTokens(config, clock, log);
+  const docker = config.registryAuth === "none" ? {} : { docker: createDockerCredentials({ env, log }) };
+  const ecr =
+    ecrTokens === undefined || config.ecrDomain === undefined
+      ? {}
+      : { ecr: { domain: config.ecrDomain, tokens: ecrTokens } };
+  return {
+    engine,
+    ecrTokens,
+    compose: createCompose({ composeFile: config.composeFile, stateDir: config.stateDir, env, run, log }),
+    registry: createRegistry({ engine, clock, log, ...docker, ...ecr }),
+  };
+}
+
+function createTokens(config: Config, clock: Clock, log: Log): EcrTokens | undefined {
+  const { registryAuth, awsRegion, ecrDomain } = config;
+  if (registryAuth !== "ecr" || awsRegion === undefined || ecrDomain === undefined) return undefined;
+  return createEcrTokens({ region: awsRegion, domain: ecrDomain, clock, log });
+}

@@ -1,0 +1,196 @@
+import { expect, test } from "bun:test";
+
+import { checkConfig, configView, type Environment, readConfig } from "./config.ts";
+import { DeployerError } from "./core/errors.ts";
+
+const ROOT = { uid: 0, home: "/root" };
+const PERSON = { uid: 1000, home: "/home/ann" };
+const ECR_DOMAIN = "123456789012.dkr.ecr.us-west-2.amazonaws.com";
+const REQUIRED = {
+  JWT_PUBLIC_KEY_PATH: "/opt/deployer-service/deployer.pub",
+  DOCKER_COMPOSE_FILE: "/opt/deployer-service/compose/docker-compose.yml",
+  AWS_REGION: "us-west-2",
+  ECR_DOMAIN,
+  DEBUG_MODE: "false",
+};
+
+function problemLines(env: Environment, user = ROOT): string[] {
+  const result = checkConfig(env, user);
+  return "problems" in result ? result.problems.map((problem) => problem.line) : [];
+}
+
+test("the original's five variables are enough, everything else has its default", () => {
+  expect(readConfig(REQUIRED, ROOT)).toEqual({
+    jwtPublicKeyPath: "/opt/deployer-service/deployer.pub",
+    jwtIssuers: undefined,
+    jwtMaxLifetimeSeconds: 3600,
+    composeFile: "/opt/deployer-service/compose/docker-compose.yml",
+    registryAuth: "ecr",
+    awsRegion: "us-west-2",
+    ecrDomain: ECR_DOMAIN,
+    debugMode: false,
+    port: 8686,
+    bindAddress: undefined,
+    stateDir: "/var/lib/deployer-service",
+    runDir: "/run/deployer-service",
+    logTimeZone: "America/Chicago",
+    dockerHost: undefined,
+  });
+});
+
+test("every variable that is set is used", () => {
+  const config = readConfig(
+    {
+      ...REQUIRED,
+      DEBUG_MODE: "true",
+      PORT: "0",
+      BIND_ADDRESS: "127.0.0.1",
+      STATE_DIR: "/srv/state",
+      RUN_DIR: "/srv/run",
+      REGISTRY_AUTH: "docker",
+      LOG_TIMEZONE: "UTC",
+      JWT_ISSUERS: "github-actions, laptop,",
+      JWT_MAX_LIFETIME: "600",
+      DOCKER_HOST: "unix:///run/user/1000/docker.sock",
+    },
+    ROOT,
+  );
+  expect(config).toMatchObject({
+    debugMode: true,
+    port: 0,
+    bindAddress: "127.0.0.1",
+    stateDir: "/srv/state",
+    runDir: "/srv/run",
+    registryAuth: "docker",
+    ecrDomain: ECR_DOMAIN,
+    logTimeZone: "UTC",
+    jwtIssuers: ["github-actions", "laptop"],
+    jwtMaxLifetimeSeconds: 600,
+    dockerHost: "unix:///run/user/1000/docker.sock",
+  });
+});
+
+test("an empty environment names all five required variables in the original's words", () => {
+  expect(problemLines({})).toEqual(
+    ["JWT_PUBLIC_KEY_PATH", "DOCKER_COMPOSE_FILE", "DEBUG_MODE", "AWS_REGION", "ECR_DOMAIN"].map(
+      (name) => `${name} environment variable not set; aborting startup`,
+    ),
+  );
+});
+
+for (const name of Object.keys(REQUIRED)) {
+  for (const value of [undefined, ""]) {
+    test(`${name} ${value === "" ? "empty" : "unset"} is the only line`, () => {
+      expect(problemLines({ ...REQUIRED, [name]: value })).toEqual([
+        `${name} environment variable not set; aborting startup`,
+      ]);
+    });
+  }
+}
+
+test("all problems come in one config error, one line each", () => {
+  const env = {
+    ...REQUIRED,
+    ECR_DOMAIN: undefined,
+    DEBUG_MODE: "yes",
+    PORT: "http",
+    LOG_TIMEZONE: "Mars/Base",
+  };
+  expect(() => readConfig(env, ROOT)).toThrow(
+    new DeployerError(
+      "config",
+      [
+        "DEBUG_MODE environment variable must be set to 'true' or 'false'; aborting startup",
+        "PORT must be a port from 1 to 65535, or 0 for any free one",
+        "LOG_TIMEZONE must be a time zone such as America/Chicago or UTC",
+        "ECR_DOMAIN environment variable not set; aborting startup",
+      ].join("\n"),
+    ),
+  );
+});
+
+const INVALID: [variable: string, values: string[]][] = [
+  ["DEBUG_MODE", ["TRUE", "1", " true", "no"]],
+  ["PORT", ["65536", "-1", "8686 ", "1e3", "0x50", "99999999999999999999"]],
+  ["AWS_REGION", ["us_west_2", "US-WEST-2", "../x", "us-west-2 "]],
+  [
+    "ECR_DOMAIN",
+    ["https://registry.example.com", "registry.example.com/app", "a b", "registry.example.com/"],
+  ],
+  ["ECR_ACCOUNT_ID", ["1234", "123456789012a"]],
+  ["BIND_ADDRESS", ["a b", "127.0.0.1/8"]],
+  ["STATE_DIR", ["state", "./state"]],
+  ["STATE_DIRECTORY", ["deployer-service"]],
+  ["RUN_DIR", ["run"]],
+  ["REGISTRY_AUTH", ["ECR", "aws"]],
+  ["LOG_TIMEZONE", ["CST6CDT7", "Chicago"]],
+  ["JWT_ISSUERS", [",", " , "]],
+  ["JWT_MAX_LIFETIME", ["0", "1h", "-5", "1.5"]],
+];
+for (const [variable, values] of INVALID) {
+  for (const value of values) {
+    test(`${variable}=${JSON.stringify(value)} is refused`, () => {
+      const result = checkConfig({ ...REQUIRED, [variable]: value }, ROOT);
+      expect("problems" in result && result.problems.map((problem) => problem.variable)).toEqual([variable]);
+    });
+  }
+}
+
+for (const variable of ["TLS_CERT_FILE", "TLS_KEY_FILE", "RULES_FILE", "TRUSTED_PROXIES", "JWT_STRICT"]) {
+  test(`${variable} is not built yet, so setting it is an error`, () => {
+    expect(problemLines({ ...REQUIRED, [variable]: "true" })).toEqual([
+      `${variable} is set, but this version does not support it yet; unset it`,
+    ]);
+    expect(problemLines({ ...REQUIRED, [variable]: "" })).toEqual([]);
+  });
+}
+
+test("the registry's domain follows from account and region", () => {
+  const env = { ...REQUIRED, ECR_DOMAIN: undefined, ECR_ACCOUNT_ID: "210987654321" };
+  expect(readConfig(env, ROOT).ecrDomain).toBe("210987654321.dkr.ecr.us-west-2.amazonaws.com");
+  expect(readConfig({ ...env, AWS_REGION: "cn-north-1" }, ROOT).ecrDomain).toBe(
+    "210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn",
+  );
+  expect(readConfig({ ...env, ECR_DOMAIN }, ROOT).ecrDomain).toBe(ECR_DOMAIN);
+});
+
+for (const auth of ["docker", "none"]) {
+  test(`REGISTRY_AUTH=${auth} needs neither region nor domain`, () => {
+    const env = { ...REQUIRED, AWS_REGION: undefined, ECR_DOMAIN: undefined, REGISTRY_AUTH: auth };
+    expect(configView(readConfig(env, ROOT), "v1.2.3")).toMatchObject({ aws_region: "", ecr_domain: "" });
+  });
+}
+
+const FOLDERS: [env: Environment, user: typeof ROOT, stateDir: string, runDir: string][] = [
+  [{}, ROOT, "/var/lib/deployer-service", "/run/deployer-service"],
+  [{ XDG_STATE_HOME: "/x" }, ROOT, "/var/lib/deployer-service", "/run/deployer-service"],
+  [{ STATE_DIRECTORY: "/a:/b", RUNTIME_DIRECTORY: "/r:/s" }, ROOT, "/a", "/r"],
+  [{ STATE_DIRECTORY: "/a", STATE_DIR: "/c", RUNTIME_DIRECTORY: "/r", RUN_DIR: "/t" }, PERSON, "/c", "/t"],
+  [{}, PERSON, "/home/ann/.local/state/deployer-service", "/home/ann/.local/state/deployer-service/run"],
+  [{ XDG_STATE_HOME: "/x" }, PERSON, "/x/deployer-service", "/x/deployer-service/run"],
+  [
+    { XDG_STATE_HOME: "x" },
+    PERSON,
+    "/home/ann/.local/state/deployer-service",
+    "/home/ann/.local/state/deployer-service/run",
+  ],
+];
+for (const [env, user, stateDir, runDir] of FOLDERS) {
+  test(`${JSON.stringify(env)} as uid ${user.uid} keeps its state in ${stateDir}`, () => {
+    expect(readConfig({ ...REQUIRED, ...env }, user)).toMatchObject({ stateDir, runDir });
+  });
+}
+
+test("a user without a home must name STATE_DIR", () => {
+  const homeless = { uid: 1000, home: "" };
+  expect(problemLines(REQUIRED, homeless)).toEqual([
+    "STATE_DIR environment variable not set, and there is no home directory to fall back on",
+  ]);
+  expect(problemLines({ ...REQUIRED, STATE_DIR: "/srv/state" }, homeless)).toEqual([]);
+});
+
+test("the view of /config has the original's keys in its order", () => {
+  expect(JSON.stringify(configView(readConfig(REQUIRED, ROOT), "v1.2.3"))).toBe(
+    '{"version":"v1.2.3","port":"8686","debug_mode":false,"aws_region":"us-west-2","ecr_domain":"123456789012.dkr.ecr.us-west-2.amazonaws.com","docker_compose_file":"/opt/deployer-service/compose/docker-compose.yml","jwt_public_key_path":"/opt/deployer-service/deployer.pub"}',
+  );
+});

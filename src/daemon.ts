@@ -1,0 +1,115 @@
+import { type Adapters, createAdapters } from "./adapters.ts";
+import { type Config, configView, type Environment } from "./config.ts";
+import { keepUp } from "./core/keep-up.ts";
+import { missingImages } from "./core/missing-images.ts";
+import type { Log, Ports } from "./core/ports.ts";
+import { holdProjectName } from "./core/project-name.ts";
+import { Queue } from "./core/queue.ts";
+import { Worker } from "./core/worker.ts";
+import { createReadiness, type Probe } from "./http/readiness.ts";
+import { serve } from "./http/serve.ts";
+import { openStore, type OpenStore } from "./sqlite/store.ts";
+import { bootId } from "./system/boot.ts";
+import { systemClock } from "./system/clock.ts";
+import { newId } from "./system/id.ts";
+import { lockStateDir } from "./system/lock.ts";
+import { openKeyStore } from "./tokens/key-store.ts";
+import { createVerifier } from "./tokens/verify.ts";
+
+/** For replies that are on their way when everything else has ended. */
+const LAST_REPLIES_MS = 10_000;
+
+export type Daemon = {
+  /** For callers on this host. */
+  url: string;
+  /** Refuses new deployments, finishes or undoes the running one, then lets go of port, database and lock. */
+  stop(): Promise<void>;
+};
+
+/**
+ * Wires the program together and starts it; when it resolves, requests are answered, and everything slow (Docker, the
+ * registry, bringing services up) goes on behind them.
+ * Errors: `config` for keys, STATE_DIR, database or port that cannot be used.
+ */
+export function startDaemon(config: Config, env: Environment, version: string, log: Log): Daemon {
+  const clock = systemClock;
+  const keys = openKeyStore({ path: config.jwtPublicKeyPath, log });
+  const adapters = createAdapters(config, env, clock, log);
+  const lock = lockStateDir(config.stateDir);
+  const store = openStore(config.stateDir);
+  const queue = new Queue();
+  const compose = holdProjectName(adapters.compose, store);
+  const ports: Ports = { ...adapters, compose, store, clock, log, inTurn: queue.inTurn };
+
+  const stopping = new AbortController();
+  const { promise: recovered, resolve: onRecovered } = Promise.withResolvers<void>();
+  const worker = new Worker(ports, queue, recovered, newId);
+  const readiness = createReadiness(probes(ports, adapters, store, recovered), clock);
+  const verifier = createVerifier({
+    keys: () => keys.keys(),
+    issuers: config.jwtIssuers,
+    maxLifetimeSeconds: config.jwtMaxLifetimeSeconds,
+  });
+
+  const server = serve(
+    {
+      version,
+      debugMode: config.debugMode,
+      configView: configView(config, version),
+      verify: verifier,
+      readiness,
+      submit: (request, issuer) => worker.submit(request, issuer),
+      find: (id) => store.find(id),
+      ended: (id, signal) => worker.ended(id, signal),
+      logout: () => adapters.ecrTokens?.drop(),
+      log,
+      newRequestId: newId,
+    },
+    config,
+  );
+  log.info("deployer-service started", { version, address: server.url, pid: process.pid });
+  log.info(config.debugMode ? "Running in DEBUG mode" : "Running in PRODUCTION mode");
+
+  const background = Promise.all([
+    keepUp(bootId(), onRecovered, ports, stopping.signal),
+    adapters.ecrTokens?.keepFresh(stopping.signal),
+  ]);
+  return {
+    url: server.url,
+    async stop() {
+      await worker.stop();
+      stopping.abort(new Error("the daemon is stopping"));
+      await Promise.all([background, server.stop(LAST_REPLIES_MS)]);
+      store.close();
+      lock.release();
+    },
+  };
+}
+
+/** The parts that `GET /ready` names, each with what is wrong with it. */
+function probes(
+  ports: Ports,
+  { ecrTokens }: Adapters,
+  store: OpenStore,
+  recovered: Promise<void>,
+): Record<string, Probe> {
+  let hasRecovered = false;
+  void recovered.then(() => (hasRecovered = true));
+  return {
+    docker: async () => void (await ports.engine.ping()),
+    compose_file: async () => void (await ports.compose.project()),
+    images: async () => {
+      const missing = [...(await missingImages(ports))].map(([service, image]) => `${service}: ${image}`);
+      return missing.length === 0 ? undefined : `not on this host yet: ${missing.join(", ")}`;
+    },
+    registry_credential: async () => {
+      const state = ecrTokens?.state() ?? { ok: true };
+      return state.ok ? undefined : state.reason;
+    },
+    store: async () => {
+      store.check();
+      return undefined;
+    },
+    queue: async () => (hasRecovered ? undefined : "waiting for the recovery after the start"),
+  };
+}

@@ -1,0 +1,270 @@
+import { expect, test } from "bun:test";
+
+import type { Clock } from "../core/ports.ts";
+import { createEngine } from "./engine.ts";
+import { fakeEngine, pieces } from "./fake-engine.ts";
+
+const ANONYMOUS = "f6fa7f3367c6bad3b08f767a4c38b14049ffef7b134070cd08da5a1b11731ecc";
+const clock: Clock = { now: () => Date.now(), sleep: (milliseconds) => Bun.sleep(milliseconds) };
+
+function inspection(id: string, changes: Record<string, unknown> = {}) {
+  return {
+    Id: id,
+    Name: "/app-web-1",
+    Image: "sha256:aaa",
+    RestartCount: 2,
+    State: {
+      Status: "running",
+      Running: true,
+      ExitCode: 0,
+      OOMKilled: false,
+      StartedAt: "2026-11-23T06:00:00.1Z",
+      FinishedAt: "0001-01-01T00:00:00Z",
+      Health: { Status: "healthy" },
+    },
+    HostConfig: { RestartPolicy: { Name: "unless-stopped", MaximumRetryCount: 0 } },
+    Config: {
+      Image: "web:v1@sha256:bbb",
+      Labels: {
+        "com.docker.compose.project": "app",
+        "com.docker.compose.service": "web",
+        "com.docker.compose.config-hash": "hash",
+        "com.docker.compose.oneoff": "False",
+      },
+      ExposedPorts: { "80/tcp": {} },
+    },
+    Mounts: [
+      { Type: "volume", Name: ANONYMOUS },
+      { Type: "volume", Name: "app_data" },
+      { Type: "bind", Source: "/srv" },
+    ],
+    ...changes,
+  };
+}
+
+const WEB = {
+  id: "c1",
+  name: "app-web-1",
+  service: "web",
+  state: "running",
+  exitCode: 0,
+  health: "healthy",
+  exposesPorts: true,
+  oomKilled: false,
+  restarts: 2,
+  startedAt: "2026-11-23T06:00:00.1Z",
+  finishedAt: "",
+  restartPolicy: "unless-stopped",
+  imageText: "web:v1@sha256:bbb",
+  imageId: "sha256:aaa",
+  composeHash: "hash",
+  oneOff: false,
+  anonymousVolumes: [ANONYMOUS],
+} as const;
+
+function notFound(): Response {
+  return Response.json({ message: "No such container" }, { status: 404 });
+}
+
+test("the containers of a project are listed by label, each looked at; one that vanishes in between is left out", async () => {
+  await using fake = fakeEngine((_, url) => {
+    if (url.pathname.endsWith("/containers/json")) return Response.json([{ Id: "c1" }, { Id: "gone" }, { Id: "c2" }]);
+    if (url.pathname.endsWith("/gone/json")) return notFound();
+    return Response.json(inspection(url.pathname.split("/").at(-2) ?? ""));
+  });
+  const containers = await createEngine({ host: fake.host, clock }).containers("app");
+  expect(containers).toEqual([WEB, { ...WEB, id: "c2" }]);
+  expect(fake.requests[1]).toBe(
+    'GET /v1.41/containers/json?all=true&filters={"label":["com.docker.compose.project=app"]}',
+  );
+});
+
+test("a hundred containers are looked at a few at a time", async () => {
+  let now = 0;
+  let most = 0;
+  await using fake = fakeEngine(async (_, url) => {
+    if (url.pathname.endsWith("/containers/json")) {
+      return Response.json(Array.from({ length: 100 }, (_unused, index) => ({ Id: `c${index}` })));
+    }
+    now += 1;
+    most = Math.max(most, now);
+    await Bun.sleep(1);
+    now -= 1;
+    return Response.json(inspection(url.pathname.split("/").at(-2) ?? ""));
+  });
+  const containers = await createEngine({ host: fake.host, clock }).containers("app");
+  expect(containers.map((container) => container.id)).toEqual(Array.from({ length: 100 }, (_, index) => `c${index}`));
+  expect(most).toBeLessThanOrEqual(8);
+});
+
+test("a container that never started, has no labels, mounts or health, is understood too", async () => {
+  await using fake = fakeEngine(() =>
+    Response.json({
+      Id: "c1",
+      Name: "/x",
+      Image: "sha256:aaa",
+      State: { Status: "created", ExitCode: 0, StartedAt: "0001-01-01T00:00:00Z", FinishedAt: "0001-01-01T00:00:00Z" },
+      HostConfig: { RestartPolicy: { Name: "" } },
+      Config: { Image: "x", Labels: null },
+      Mounts: null,
+    }),
+  );
+  expect(await createEngine({ host: fake.host, clock }).container("c1")).toMatchObject({
+    service: "",
+    state: "created",
+    health: "none",
+    exposesPorts: false,
+    startedAt: "",
+    finishedAt: "",
+    restartPolicy: "no",
+    oneOff: false,
+    anonymousVolumes: [],
+  });
+});
+
+test("a state of a later Docker is judged by whether the process lives", async () => {
+  await using fake = fakeEngine(() =>
+    Response.json(inspection("c1", { State: { Status: "stopping", Running: true, ExitCode: 0 } })),
+  );
+  expect((await createEngine({ host: fake.host, clock }).container("c1"))?.state).toBe("running");
+});
+
+test("a container that is gone is undefined", async () => {
+  await using fake = fakeEngine(notFound);
+  expect(await createEngine({ host: fake.host, clock }).container("c1")).toBeUndefined();
+});
+
+test("an answer of another shape is a docker error that says which part", async () => {
+  await using fake = fakeEngine(() => Response.json({ ...inspection("c1"), State: { ExitCode: 0 } }));
+  await expect(createEngine({ host: fake.host, clock }).container("c1")).rejects.toMatchObject({
+    code: "docker",
+    message: expect.stringContaining("could not inspect container c1 (State.Status:"),
+  });
+});
+
+test("an id that is not an id never becomes a path", async () => {
+  await using fake = fakeEngine(() => new Response(null, { status: 204 }));
+  const engine = createEngine({ host: fake.host, clock });
+  await expect(engine.remove("../images/x", { volumes: false })).rejects.toMatchObject({ code: "internal" });
+  await expect(engine.start("c1?x")).rejects.toMatchObject({ code: "internal" });
+  expect(fake.requests).toEqual([]);
+});
+
+test.each([204, 304])("a start answered with %d is a start", async (status) => {
+  await using fake = fakeEngine(() => new Response(null, { status }));
+  await createEngine({ host: fake.host, clock }).start("c1");
+  expect(fake.requests[1]).toBe("POST /v1.41/containers/c1/start");
+});
+
+test("a start that Docker refuses says why", async () => {
+  const message = "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated";
+  await using fake = fakeEngine(() => Response.json({ message }, { status: 500 }));
+  await expect(createEngine({ host: fake.host, clock }).start("c1")).rejects.toMatchObject({
+    code: "docker",
+    message: `Docker could not start container c1: ${message}`,
+  });
+});
+
+test.each([204, 304, 404])("a stop answered with %d is a stop", async (status) => {
+  await using fake = fakeEngine((request) =>
+    request.method === "GET" ? Response.json(inspection("c1")) : new Response(null, { status }),
+  );
+  await createEngine({ host: fake.host, clock }).stop("c1");
+  expect(fake.requests.at(-1)).toBe("POST /v1.41/containers/c1/stop");
+});
+
+test("stopping and removing a container that is gone succeeds", async () => {
+  await using fake = fakeEngine(notFound);
+  const engine = createEngine({ host: fake.host, clock });
+  await engine.stop("c1");
+  await engine.remove("c1", { volumes: true });
+  expect(fake.requests.slice(1)).toEqual([
+    "GET /v1.41/containers/c1/json",
+    "DELETE /v1.41/containers/c1?force=true&v=true",
+  ]);
+});
+
+test("a removal under way elsewhere is waited for", async () => {
+  let looks = 0;
+  await using fake = fakeEngine((request) => {
+    if (request.method === "DELETE") {
+      return Response.json({ message: "removal of container c1 is already in progress" }, { status: 409 });
+    }
+    looks += 1;
+    return looks < 3 ? Response.json(inspection("c1")) : notFound();
+  });
+  const quick: Clock = { now: () => 0, sleep: () => Promise.resolve() };
+  await createEngine({ host: fake.host, clock: quick }).remove("c1", { volumes: false });
+  expect(looks).toBe(3);
+});
+
+test("a removal that never ends is an error", async () => {
+  await using fake = fakeEngine((request) =>
+    request.method === "DELETE"
+      ? Response.json({ message: "removal of container c1 is already in progress" }, { status: 409 })
+      : Response.json(inspection("c1")),
+  );
+  let now = 0;
+  const quick: Clock = {
+    now: () => now,
+    sleep(milliseconds) {
+      now += milliseconds;
+      return Promise.resolve();
+    },
+  };
+  const removing = createEngine({ host: fake.host, clock: quick }).remove("c1", { volumes: false });
+  await expect(removing).rejects.toThrow("Docker did not finish the removal of container c1");
+});
+
+test("the last lines of a container's output come from its frames", async () => {
+  const out = [1, 0, 0, 0, 0, 0, 0, 4, ...Buffer.from("out\n")];
+  const err = [2, 0, 0, 0, 0, 0, 0, 4, ...Buffer.from("err\n")];
+  await using fake = fakeEngine((_, url) =>
+    url.pathname.endsWith("/json") ? Response.json(inspection("c1")) : pieces([Uint8Array.from(out), Uint8Array.from(err)]),
+  );
+  expect(await createEngine({ host: fake.host, clock }).logs("c1", 50)).toEqual(["out", "err"]);
+  expect(fake.requests.at(-1)).toBe("GET /v1.41/containers/c1/logs?stdout=1&stderr=1&tail=50");
+});
+
+test("output of a container with a terminal is raw", async () => {
+  await using fake = fakeEngine((_, url) =>
+    url.pathname.endsWith("/json")
+      ? Response.json(inspection("c1", { Config: { Image: "x", Tty: true } }))
+      : pieces(["one\r\ntwo\r\n"]),
+  );
+  expect(await createEngine({ host: fake.host, clock }).logs("c1", 50)).toEqual(["one", "two"]);
+});
+
+test("output that cannot be had is a docker error with the reason", async () => {
+  await using fake = fakeEngine((_, url) =>
+    url.pathname.endsWith("/json")
+      ? Response.json(inspection("c1"))
+      : Response.json({ message: "configured logging driver does not support reading" }, { status: 501 }),
+  );
+  await expect(createEngine({ host: fake.host, clock }).logs("c1", 50)).rejects.toMatchObject({
+    code: "docker",
+    message:
+      "Docker could not read the output of container c1: configured logging driver does not support reading",
+  });
+});
+
+test("output that is cut off is an error", async () => {
+  await using fake = fakeEngine((_, url) =>
+    url.pathname.endsWith("/json") ? Response.json(inspection("c1")) : pieces(["x"], "cut"),
+  );
+  await expect(createEngine({ host: fake.host, clock }).logs("c1", 50)).rejects.toMatchObject({ code: "docker" });
+});
+
+test("the wait for an engine to go ends when its event stream does, or when it is called off", async () => {
+  await using fake = fakeEngine(() => pieces(["{}"], "cut"));
+  const engine = createEngine({ host: fake.host, clock });
+  await engine.untilGone(new AbortController().signal);
+
+  await using quiet = fakeEngine(() => pieces([], "hang"));
+  await createEngine({ host: quiet.host, clock }).untilGone(AbortSignal.timeout(50));
+});
+
+test("the wait for an engine that is not there fails at once", async () => {
+  const host = { text: "unix:///nowhere.sock", origin: "http://docker", unix: "/nowhere.sock" };
+  await expect(createEngine({ host, clock }).untilGone(new AbortController().signal)).rejects.toMatchObject({ code: "docker" });
+});

@@ -1,0 +1,145 @@
+import { z } from "zod";
+import { DeployerError } from "../core/errors.ts";
+import type { Clock, Container, Engine } from "../core/ports.ts";
+import { parseAnswer, refused } from "./answer.ts";
+import { containerPath, inspect, type Inspection } from "./inspect.ts";
+import type { Transport } from "./transport.ts";
+
+const LIST_DEADLINE_MS = 30_000;
+const START_DEADLINE_MS = 60_000;
+const REMOVE_DEADLINE_MS = 60_000;
+/** On top of the container's own grace: the kill and the release of its network take time too. */
+const STOP_MARGIN_MS = 30_000;
+const DEFAULT_STOP_GRACE_SECONDS = 10;
+/** For containers that ask Docker to wait for ever. */
+const MAX_STOP_GRACE_SECONDS = 3_600;
+const REMOVAL_POLL_MS = 250;
+const INSPECTS_AT_ONCE = 8;
+
+const NEVER = "0001-01-01T00:00:00Z";
+/** Docker gives a volume nobody named 64 hexadecimal digits. */
+const ANONYMOUS_VOLUME = /^[0-9a-f]{64}$/;
+
+const list = z.array(z.object({ Id: z.string().min(1) }));
+
+/** Containers by their id: looking at them, starting, stopping and removing them. */
+export function createContainers(
+  transport: Transport,
+  clock: Clock,
+): Pick<Engine, "containers" | "container" | "start" | "stop" | "remove"> {
+  async function container(id: string): Promise<Container | undefined> {
+    const inspection = await inspect(transport, id);
+    return inspection && toContainer(inspection);
+  }
+
+  async function containers(project: string): Promise<Container[]> {
+    const filters = JSON.stringify({ label: [`com.docker.compose.project=${project}`] });
+    const answer = await transport.send({
+      method: "GET",
+      path: "/containers/json",
+      query: { all: "true", filters },
+      deadlineMs: LIST_DEADLINE_MS,
+    });
+    const ids = parseAnswer(answer, list, "list the containers").map((entry) => entry.Id);
+    const found: Container[] = [];
+    for (let first = 0; first < ids.length; first += INSPECTS_AT_ONCE) {
+      const batch = await Promise.all(ids.slice(first, first + INSPECTS_AT_ONCE).map(container));
+      found.push(...batch.filter((each) => each !== undefined));
+    }
+    return found;
+  }
+
+  async function start(id: string): Promise<void> {
+    const path = `${containerPath(id)}/start`;
+    const answer = await transport.send({ method: "POST", path, deadlineMs: START_DEADLINE_MS });
+    const isRunning = answer.status === 204 || answer.status === 304;
+    if (!isRunning) throw refused(answer, `start container ${id}`);
+  }
+
+  async function stop(id: string): Promise<void> {
+    const inspection = await inspect(transport, id);
+    if (inspection === undefined) return;
+    const answer = await transport.send({
+      method: "POST",
+      path: `${containerPath(id)}/stop`,
+      deadlineMs: stopGraceMs(inspection) + STOP_MARGIN_MS,
+    });
+    const isStopped = answer.status === 204 || answer.status === 304 || answer.status === 404;
+    if (!isStopped) throw refused(answer, `stop container ${id}`);
+  }
+
+  async function remove(id: string, options: { volumes: boolean }): Promise<void> {
+    const deadline = clock.now() + REMOVE_DEADLINE_MS;
+    const answer = await transport.send({
+      method: "DELETE",
+      path: containerPath(id),
+      query: { force: "true", v: String(options.volumes) },
+      deadlineMs: REMOVE_DEADLINE_MS,
+    });
+    if (answer.status === 204 || answer.status === 404) return;
+    const isUnderWay = answer.status === 409 && answer.text.includes("already in progress");
+    if (!isUnderWay) throw refused(answer, `remove container ${id}`);
+    while ((await inspect(transport, id)) !== undefined) {
+      if (clock.now() >= deadline)
+        throw new DeployerError("docker", `Docker did not finish the removal of container ${id}`);
+      await clock.sleep(REMOVAL_POLL_MS);
+    }
+  }
+
+  return { container, containers, start, stop, remove };
+}
+
+function toContainer(inspection: Inspection): Container {
+  const { State: state, Config: config } = inspection;
+  const labels = config.Labels ?? {};
+  const volumes = (inspection.Mounts ?? []).filter((mount) => mount.Type === "volume");
+  return {
+    id: inspection.Id,
+    name: inspection.Name.replace(/^\//, ""),
+    service: labels["com.docker.compose.service"] ?? "",
+    state: stateOf(state),
+    exitCode: state.ExitCode,
+    health: healthOf(state),
+    exposesPorts: Object.keys(config.ExposedPorts ?? {}).length > 0,
+    oomKilled: state.OOMKilled,
+    restarts: inspection.RestartCount,
+    startedAt: timeOf(state.StartedAt),
+    finishedAt: timeOf(state.FinishedAt),
+    restartPolicy: inspection.HostConfig.RestartPolicy?.Name || "no",
+    imageText: config.Image,
+    imageId: inspection.Image,
+    composeHash: labels["com.docker.compose.config-hash"] ?? "",
+    oneOff: labels["com.docker.compose.oneoff"] === "True",
+    anonymousVolumes: volumes.map((mount) => mount.Name).filter((name) => ANONYMOUS_VOLUME.test(name)),
+  };
+}
+
+/** A state that a later Docker may invent is judged by whether its process lives. */
+function stateOf(state: Inspection["State"]): Container["state"] {
+  switch (state.Status) {
+    case "created":
+    case "running":
+    case "paused":
+    case "restarting":
+    case "removing":
+    case "exited":
+    case "dead":
+      return state.Status;
+    default:
+      return state.Running ? "running" : "exited";
+  }
+}
+
+function healthOf(state: Inspection["State"]): Container["health"] {
+  const status = state.Health?.Status;
+  return status === "starting" || status === "healthy" || status === "unhealthy" ? status : "none";
+}
+
+function timeOf(text: string): string {
+  return text === NEVER ? "" : text;
+}
+
+function stopGraceMs(inspection: Inspection): number {
+  const seconds = inspection.Config.StopTimeout ?? DEFAULT_STOP_GRACE_SECONDS;
+  return (seconds < 0 ? MAX_STOP_GRACE_SECONDS : Math.min(seconds, MAX_STOP_GRACE_SECONDS)) * 1000;
+}

@@ -1,0 +1,106 @@
+import { DeployerError, errorCode, publicMessage } from "../core/errors.ts";
+import { parseImage, tagOrDigest, type ImageReference } from "../core/image.ts";
+import type { Clock, Credential, Engine, Log, Registry } from "../core/ports.ts";
+import { isRateLimit } from "./failures.ts";
+import { createPullReport } from "./pull-report.ts";
+
+/** Before the second and the third attempt. */
+const PAUSES_MS = [1_000, 3_000] as const;
+const RATE_LIMIT_PAUSES_MS = [10_000, 30_000] as const;
+
+/** A credential that can be fetched anew: the ECR token. */
+export type RenewableCredential = {
+  /** The one to use now; undefined when it was dropped and nothing has renewed it since. */
+  credential(): Promise<Credential | undefined>;
+  renew(): Promise<Credential>;
+};
+
+export type RegistryOptions = {
+  engine: Pick<Engine, "imageId" | "resolveDigest" | "pull">;
+  clock: Clock;
+  log: Log;
+  /** `REGISTRY_AUTH=ecr`: this registry gets this credential, and no other registry does. */
+  ecr?: { domain: string; tokens: RenewableCredential };
+  /** The operator's own credentials for all other registries; absent for `REGISTRY_AUTH=none`. */
+  docker?: (registry: string) => Promise<Credential | undefined>;
+};
+
+/** Picks the credential by registry, and retries what a retry can heal: a refused ECR token once, trouble on the way twice. */
+export function createRegistry(options: RegistryOptions): Registry {
+  const { engine, clock, log, ecr } = options;
+  const ecrRegistry = ecr && (parseImage(`${ecr.domain}/any`)?.registry ?? ecr.domain);
+
+  function credentialFor(image: ImageReference): Promise<Credential | undefined> {
+    if (ecr !== undefined && image.registry === ecrRegistry) return ecr.tokens.credential();
+    return options.docker?.(image.registry) ?? Promise.resolve(undefined);
+  }
+
+  async function attempts<T>(
+    image: ImageReference,
+    text: string,
+    signal: AbortSignal,
+    attempt: (credential: Credential | undefined) => Promise<T>,
+  ): Promise<T> {
+    const fields = { image: text, registry: image.registry };
+    const tokens = ecr !== undefined && image.registry === ecrRegistry ? ecr.tokens : undefined;
+    let renewed: Credential | undefined;
+    for (let failures = 0; ;) {
+      signal.throwIfAborted();
+      let isAsked = false;
+      try {
+        const credential = renewed ?? (await credentialFor(image));
+        isAsked = true;
+        const result = await attempt(credential);
+        if (renewed !== undefined) log.info("pull accepted after a new registry login", fields);
+        return result;
+      } catch (error) {
+        signal.throwIfAborted();
+        const reason = publicMessage(error);
+        const isRefused = isAsked && errorCode(error) === "registry_denied";
+        if (isRefused && tokens !== undefined && renewed === undefined) {
+          log.warn("pull refused by the registry; logging in again", { ...fields, reason });
+          renewed = await tokens.renew();
+          continue;
+        }
+        const pause = (isRateLimit(error) ? RATE_LIMIT_PAUSES_MS : PAUSES_MS)[failures];
+        if (errorCode(error) !== "registry_unavailable" || pause === undefined) throw error;
+        failures += 1;
+        log.warn("pull failed; trying again", {
+          ...fields,
+          reason,
+          attempt: failures,
+          retryInSeconds: pause / 1000,
+        });
+        await clock.sleep(pause, signal);
+      }
+    }
+  }
+
+  async function resolve(image: ImageReference, signal: AbortSignal): Promise<string> {
+    if (image.digest !== undefined) return image.digest;
+    const text = imageText(image, tagOrDigest(image));
+    return attempts(image, text, signal, (credential) => engine.resolveDigest(text, credential, signal));
+  }
+
+  async function pull(image: ImageReference, wanted: string, signal: AbortSignal): Promise<void> {
+    const text = imageText(image, wanted);
+    if ((await engine.imageId(text)) !== undefined) {
+      log.info("image is on this host already", { image: text });
+      return;
+    }
+    const report = createPullReport(text, log, clock);
+    await attempts(image, text, signal, (credential) =>
+      engine.pull(image.name, wanted, credential, report.progress, signal),
+    );
+    if ((await engine.imageId(text)) === undefined) {
+      throw new DeployerError("docker", `Docker pulled ${text} and yet does not have it`);
+    }
+    report.done();
+  }
+
+  return { resolve, pull };
+}
+
+function imageText(image: ImageReference, wanted: string): string {
+  return `${image.name}${wanted.includes(":") ? "@" : ":"}${wanted}`;
+}

@@ -1,0 +1,35 @@
+import type { Caller } from "../core/caller.ts";
+import { DeployerError } from "../core/errors.ts";
+import type { HttpContext } from "./context.ts";
+import type { Daemon } from "./daemon.ts";
+
+/** RFC 6750, 2.1: the scheme in any case; the original tolerated spaces around the token. */
+const BEARER = /^bearer[ \t]+([^ \t,]+)[ \t]*$/i;
+
+/** Who sent this request. Errors: `unauthorized`, whatever is wrong; its message is the cause, for the log only. */
+export async function authenticate(c: HttpContext, daemon: Daemon): Promise<Caller> {
+  const token = bearerToken(c);
+  if (token === undefined) throw new DeployerError("unauthorized", "no bearer token");
+  try {
+    return await daemon.verify(token);
+  } catch (error) {
+    if (error instanceof DeployerError && error.code === "unauthorized") throw error;
+    // Fail closed: a fault of ours in the check is no way in, and looks like any refusal from outside.
+    daemon.log.error("the check of a token failed", { error });
+    throw new DeployerError("unauthorized", "the token could not be checked", { cause: error });
+  }
+}
+
+/** The caller of a request that needs none: undefined for no token and for one that is not accepted. */
+export async function authenticateIfAsked(c: HttpContext, daemon: Daemon): Promise<Caller | undefined> {
+  if (bearerToken(c) === undefined) return undefined;
+  try {
+    return await authenticate(c, daemon);
+  } catch {
+    return undefined;
+  }
+}
+
+function bearerToken(c: HttpContext): string | undefined {
+  return BEARER.exec(c.req.header("Authorization") ?? "")?.[1];
+}

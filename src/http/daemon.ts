@@ -1,0 +1,26 @@
+import type { Caller } from "../core/caller.ts";
+import type { Deployment } from "../core/deployment.ts";
+import type { Log } from "../core/ports.ts";
+import type { DeployRequest } from "../core/request.ts";
+import type { Readiness } from "./readiness.ts";
+
+/** Everything the HTTP side knows of the rest of the program. */
+export type Daemon = {
+  /** `v1.2.3` */
+  version: string;
+  debugMode: boolean;
+  /** The reply of `GET /config`, in the order of its keys. */
+  configView: Readonly<Record<string, string | boolean>>;
+  /** Throws `unauthorized` with the cause, which goes to the log only. */
+  verify(token: string): Promise<Caller>;
+  readiness(): Promise<Readiness>;
+  /** The deployment is durable when it resolves, and runs to its end whatever the caller does. */
+  submit(request: DeployRequest, issuer: string): Promise<Deployment>;
+  find(id: string): Deployment | undefined;
+  /** Resolves when the deployment has ended, rejects with the signal's reason when that comes first. */
+  ended(id: string, signal: AbortSignal): Promise<Deployment>;
+  /** Drops the registry credential. */
+  logout(): void;
+  log: Log;
+  newRequestId(): string;
+};

@@ -1,0 +1,194 @@
+import { expect, test } from "bun:test";
+
+import type { Connection } from "./context.ts";
+import { AUTHORIZED, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
+import { createApp } from "./server.ts";
+
+type Changes = Parameters<typeof fakeDaemon>[0];
+
+const BODY = '{"service":"web"}';
+const FAILURE = {
+  status: "failed",
+  digest: undefined,
+  reason: "no such image\nv1 still serves",
+  code: "image_not_found",
+  changed: false,
+} as const;
+
+async function deploy(options: {
+  body?: BodyInit;
+  headers?: Record<string, string>;
+  changes?: Changes;
+  connection?: Connection;
+}) {
+  const fake = fakeDaemon(options.changes);
+  const headers = { ...AUTHORIZED, ...options.headers };
+  const init = { method: "POST", headers, body: options.body ?? BODY };
+  const response = await createApp(fake.daemon).request("/deploy", init, options.connection ?? NO_NETWORK);
+  return { ...fake, status: response.status, headers: response.headers, text: await response.text() };
+}
+
+const BODIES: [name: string, body: BodyInit, status: number, text: string][] = [
+  ["JSON", BODY, 200, "deploy request successful for service web\n"],
+  ["base64", btoa(BODY), 200, "deploy request successful for service web\n"],
+  ["base64 with a newline", `${btoa(BODY)}\n`, 200, "deploy request successful for service web\n"],
+  ["unknown fields", '{"service":"web","x":1}', 200, "deploy request successful for service web\n"],
+  ["no base64", "hello world", 400, "invalid base64\n"],
+  ["base64 of no JSON", btoa("hello"), 400, "invalid json\n"],
+  ["base64 of null", btoa("null"), 400, "invalid json\n"],
+  ["an empty body", "", 400, "invalid json\n"],
+  ["no service", btoa("{}"), 400, "service is required\n"],
+  ["a service of spaces", '{"service":" "}', 400, "service is required\n"],
+  ["a service that is a number", '{"service":1}', 400, "invalid json\n"],
+  [
+    "64 KiB",
+    `{"service":"web","x":"${"x".repeat(65_536 - 24)}"}`,
+    200,
+    "deploy request successful for service web\n",
+  ],
+  [
+    "a byte more",
+    `{"service":"web","x":"${"x".repeat(65_536 - 23)}"}`,
+    413,
+    "request body larger than 64 KiB\n",
+  ],
+];
+for (const [name, body, status, text] of BODIES) {
+  test(`${name} is ${status}`, async () => {
+    const reply = await deploy({ body });
+    expect([reply.status, reply.text]).toEqual([status, text]);
+    expect(reply.calls).toEqual(status === 200 ? ["verify", "submit"] : ["verify"]);
+    expect(reply.headers.get("Deployer-Deployment")).toBe(status === 200 ? "d1" : null);
+  });
+}
+
+test("a body of unknown length is counted as it comes and not read further than the limit", async () => {
+  let pulled = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      pulled += 1;
+      controller.enqueue(new Uint8Array(16_384).fill(65));
+    },
+  });
+  expect((await deploy({ body })).status).toBe(413);
+  expect(pulled).toBeLessThan(10);
+});
+
+test("a body that breaks off is the caller's fault", async () => {
+  const body = new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) });
+  const reply = await deploy({ body });
+  expect([reply.status, reply.text]).toEqual([400, "the body ended early\n"]);
+});
+
+test("the issuer and the whole request arrive at the daemon", async () => {
+  const body = '{"service":"web","image":"repo/web:v2","force":true}';
+  const { deployments } = await deploy({ body });
+  expect(deployments.get("d1")).toMatchObject({
+    service: "web",
+    image: "repo/web:v2",
+    force: true,
+    issuer: "github-actions",
+  });
+});
+
+for (const status of ["failed", "rolled_back", "rollback_failed"] as const) {
+  test(`a deployment that ended as ${status} is 500 and says why`, async () => {
+    const changes = { outcome: { ...FAILURE, status } };
+    const reply = await deploy({ changes });
+    expect([reply.status, reply.text]).toEqual([
+      500,
+      "unable to update service\nno such image\nv1 still serves\n",
+    ]);
+    expect(reply.headers.get("Deployer-Deployment")).toBe("d1");
+    const json = await deploy({ changes, headers: { Accept: "application/json" } });
+    expect(JSON.parse(json.text)).toEqual({
+      error: { code: "image_not_found", message: "unable to update service\nno such image\nv1 still serves" },
+      deployment: expect.objectContaining({ id: "d1", status, reason: "no such image\nv1 still serves" }),
+    });
+  });
+}
+
+test("success in JSON is the deployment", async () => {
+  const reply = await deploy({ headers: { Accept: "application/json" } });
+  expect([reply.status, JSON.parse(reply.text)]).toEqual([
+    200,
+    {
+      id: "d1",
+      service: "web",
+      image: null,
+      digest: null,
+      status: "succeeded",
+      reason: "",
+      changed: true,
+      created_at: "2026-11-23T12:00:00.000Z",
+      started_at: "2026-11-23T12:00:01.000Z",
+      ended_at: "2026-11-23T12:00:02.000Z",
+    },
+  ]);
+});
+
+for (const [prefer, applied] of [
+  ["respond-async", "respond-async"],
+  ["wait=0", "wait=0"],
+]) {
+  test(`Prefer: ${prefer} is answered at once`, async () => {
+    const reply = await deploy({ headers: { Prefer: prefer ?? "" }, changes: { outcome: undefined } });
+    expect([reply.status, reply.text]).toEqual([202, "deployment d1 accepted\n"]);
+    expect(reply.headers.get("Location")).toBe("/deployments/d1");
+    expect(reply.headers.get("Deployer-Deployment")).toBe("d1");
+    expect(reply.headers.get("Preference-Applied")).toBe(applied ?? "");
+  });
+}
+
+test("Prefer: wait gives the result when it comes in time", async () => {
+  const reply = await deploy({ headers: { Prefer: "wait=50" } });
+  expect([reply.status, reply.text]).toEqual([200, "deploy request successful for service web\n"]);
+  expect(reply.headers.get("Preference-Applied")).toBe("wait=50");
+  expect(reply.headers.get("Location")).toBeNull();
+});
+
+test("Prefer: wait gives the 202 when it does not", async () => {
+  const begin = performance.now();
+  const headers = { Prefer: "respond-async, wait=1", Accept: "application/json" };
+  const reply = await deploy({ headers, changes: { outcome: undefined } });
+  expect([reply.status, JSON.parse(reply.text)]).toMatchObject([
+    202,
+    { id: "d1", status: "running", ended_at: null },
+  ]);
+  expect(reply.headers.get("Preference-Applied")).toBe("respond-async, wait=1");
+  expect(performance.now() - begin).toBeGreaterThan(950);
+});
+
+test("without Prefer the reply waits for the end", async () => {
+  const { daemon, endDeployment } = fakeDaemon({ outcome: undefined });
+  const init = { method: "POST", headers: AUTHORIZED, body: BODY };
+  const reply = Promise.resolve(createApp(daemon).request("/deploy", init, NO_NETWORK));
+  expect(await Promise.race([reply.then(() => "answered"), Bun.sleep(50).then(() => "waiting")])).toBe(
+    "waiting",
+  );
+  endDeployment(FAILURE);
+  expect((await reply).status).toBe(500);
+});
+
+test("a caller that goes away ends the wait and nothing else", async () => {
+  const { daemon, lines, deployments } = fakeDaemon({ outcome: undefined });
+  const controller = new AbortController();
+  const request = new Request("http://localhost/deploy", {
+    method: "POST",
+    headers: AUTHORIZED,
+    body: BODY,
+    signal: controller.signal,
+  });
+  const reply = Promise.resolve(createApp(daemon).request(request, undefined, NO_NETWORK));
+  await Bun.sleep(20);
+  controller.abort();
+  expect((await reply).status).toBe(499);
+  expect(deployments.get("d1")?.status).toBe("running");
+  expect(lines.map(({ level, fields }) => [level, fields["status"]])).toEqual([["info", 499]]);
+});
+
+test("the connection may idle while the body comes and the deployment runs, and not afterwards", async () => {
+  const idle: number[] = [];
+  await deploy({ connection: { remote: () => "", closeAfterIdle: (seconds) => void idle.push(seconds) } });
+  expect(idle).toEqual([60, 10, 0, 10]);
+});

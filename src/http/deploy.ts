@@ -1,0 +1,52 @@
+import type { Deployment } from "../core/deployment.ts";
+import { parseRequest } from "../core/request.ts";
+import { authenticate } from "./authenticate.ts";
+import { readBody } from "./body.ts";
+import { type HttpContext, IDLE_SECONDS } from "./context.ts";
+import type { Daemon } from "./daemon.ts";
+import { deploymentJson } from "./deployments.ts";
+import { parsePrefer, type Preferences } from "./prefer.ts";
+import { reply, replyError, updateFailed } from "./reply.ts";
+import { waitForEnd } from "./wait.ts";
+
+/** A whole body must be there within so many seconds; a slow line gets more than the idle time, a drip does not. */
+const BODY_SECONDS = 60;
+
+/**
+ * `POST /deploy`: the token first, then the body, then the deployment. The reply tells how it ended, or is a 202 when
+ * the caller asked not to wait that long (`Prefer`). With `Accept: application/json`: the deployment, or
+ * `{"error":{"code","message"},"deployment":{…}}` when it did not succeed.
+ */
+export async function postDeploy(c: HttpContext, daemon: Daemon): Promise<Response> {
+  const { issuer } = await authenticate(c, daemon);
+  c.env.closeAfterIdle(BODY_SECONDS);
+  const body = await readBody(c.req.raw).finally(() => c.env.closeAfterIdle(IDLE_SECONDS));
+  const accepted = await daemon.submit(parseRequest(body), issuer);
+  c.header("Deployer-Deployment", accepted.id);
+
+  const preferences = parsePrefer(c.req.header("Prefer"));
+  const seconds = preferences.wait ?? (preferences.respondAsync ? 0 : undefined);
+  const ended = seconds === 0 ? undefined : await waitForEnd(c, daemon, accepted.id, seconds);
+  return ended === undefined ? replyAccepted(c, accepted, preferences) : replyEnded(c, ended, preferences);
+}
+
+function replyAccepted(
+  c: HttpContext,
+  deployment: Deployment,
+  { respondAsync, wait }: Preferences,
+): Response {
+  c.header("Location", `/deployments/${deployment.id}`);
+  const applied = [respondAsync ? "respond-async" : "", wait === undefined ? "" : `wait=${wait}`];
+  c.header("Preference-Applied", applied.filter((preference) => preference !== "").join(", "));
+  return reply(c, 202, `deployment ${deployment.id} accepted`, deploymentJson(deployment));
+}
+
+function replyEnded(c: HttpContext, deployment: Deployment, { wait }: Preferences): Response {
+  if (wait !== undefined) c.header("Preference-Applied", `wait=${wait}`);
+  const json = deploymentJson(deployment);
+  if (deployment.status === "succeeded") {
+    return reply(c, 200, `deploy request successful for service ${deployment.service}`, json);
+  }
+  const error = { code: deployment.code ?? "internal", message: updateFailed(deployment.reason) };
+  return replyError(c, 500, error, { deployment: json });
+}

@@ -1,0 +1,83 @@
+import { expect, test } from "bun:test";
+
+import { accept, begin, end } from "../core/deployment.ts";
+import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
+import { createApp } from "./server.ts";
+
+const DIGEST = `sha256:${"ab".repeat(32)}`;
+const QUEUED = accept(
+  "d1",
+  { service: "web", image: "repo/web:v2", force: false },
+  "github-actions",
+  CREATED_AT,
+);
+const ROLLED_BACK = end(
+  begin(QUEUED, CREATED_AT + 1),
+  { status: "rolled_back", digest: DIGEST, reason: "it exited with 1", code: "rollout", changed: true },
+  CREATED_AT + 2,
+);
+
+async function get(fake: ReturnType<typeof fakeDaemon>, headers: Record<string, string>, method = "GET") {
+  const response = await createApp(fake.daemon).request("/deployments/d1", { method, headers }, NO_NETWORK);
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text };
+}
+
+test("a deployment needs a token", async () => {
+  expect(await get(fakeDaemon({ find: () => QUEUED }), {})).toMatchObject({
+    status: 401,
+    text: "unauthorized\n",
+  });
+});
+
+test("an unknown deployment is 404", async () => {
+  const reply = await get(fakeDaemon(), AUTHORIZED);
+  expect(reply).toMatchObject({ status: 404, text: 'unknown deployment "d1"\n' });
+});
+
+test("a deployment is JSON whatever was asked for, unknown things null", async () => {
+  const reply = await get(fakeDaemon({ find: () => QUEUED }), { ...AUTHORIZED, Accept: "text/plain" });
+  expect(reply.headers.get("Content-Type")).toBe("application/json");
+  expect([reply.status, reply.text]).toEqual([
+    200,
+    '{"id":"d1","service":"web","image":"repo/web:v2","digest":null,"status":"queued","reason":"","changed":null,"created_at":"2026-11-23T12:00:00.000Z","started_at":null,"ended_at":null}\n',
+  ]);
+});
+
+test("a failed deployment is found with 200", async () => {
+  const reply = await get(fakeDaemon({ find: () => ROLLED_BACK }), AUTHORIZED);
+  expect([reply.status, JSON.parse(reply.text)]).toMatchObject([
+    200,
+    {
+      status: "rolled_back",
+      digest: DIGEST,
+      reason: "it exited with 1",
+      ended_at: "2026-11-23T12:00:00.002Z",
+    },
+  ]);
+});
+
+test("Prefer: wait waits for the end", async () => {
+  const fake = fakeDaemon({ outcome: undefined });
+  await fake.daemon.submit({ service: "web", image: undefined, force: false }, "github-actions");
+  const reply = get(fake, { ...AUTHORIZED, Prefer: "wait=20" });
+  await Bun.sleep(20);
+  fake.endDeployment({ status: "succeeded", digest: DIGEST, reason: "", code: undefined, changed: false });
+  const { headers, text } = await reply;
+  expect(JSON.parse(text)).toMatchObject({ status: "succeeded", changed: false });
+  expect(headers.get("Preference-Applied")).toBe("wait=20");
+});
+
+test("Prefer: wait gives what is known when the time is over", async () => {
+  const fake = fakeDaemon({ outcome: undefined });
+  await fake.daemon.submit({ service: "web", image: undefined, force: false }, "github-actions");
+  const { status, text } = await get(fake, { ...AUTHORIZED, Prefer: "wait=1" });
+  expect([status, JSON.parse(text)]).toMatchObject([200, { status: "running" }]);
+});
+
+test("HEAD has no body", async () => {
+  expect(await get(fakeDaemon({ find: () => QUEUED }), AUTHORIZED, "HEAD")).toMatchObject({
+    status: 200,
+    text: "",
+  });
+});

@@ -1,0 +1,41 @@
+import { type Deployment, hasEnded } from "../core/deployment.ts";
+import { DeployerError } from "../core/errors.ts";
+import { authenticate } from "./authenticate.ts";
+import type { HttpContext } from "./context.ts";
+import type { Daemon } from "./daemon.ts";
+import { parsePrefer } from "./prefer.ts";
+import { replyJson } from "./reply.ts";
+import { waitForEnd } from "./wait.ts";
+
+/** `GET /deployments/{id}`: 200 with the deployment as it is, or as it has ended within `Prefer: wait=N` seconds. */
+export async function getDeployment(c: HttpContext, daemon: Daemon): Promise<Response> {
+  await authenticate(c, daemon);
+  const id = c.req.param("id") ?? "";
+  const found = daemon.find(id);
+  if (found === undefined) throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(id)}`);
+  const { wait } = parsePrefer(c.req.header("Prefer"));
+  if (wait === undefined) return replyJson(c, 200, deploymentJson(found));
+  const ended = hasEnded(found) ? found : await waitForEnd(c, daemon, id, wait);
+  c.header("Preference-Applied", `wait=${wait}`);
+  return replyJson(c, 200, deploymentJson(ended ?? daemon.find(id) ?? found));
+}
+
+/** A deployment as callers see it; times are RFC 3339 in UTC, what is not known yet is null. */
+export function deploymentJson(deployment: Deployment): Record<string, unknown> {
+  return {
+    id: deployment.id,
+    service: deployment.service,
+    image: deployment.image ?? null,
+    digest: deployment.digest ?? null,
+    status: deployment.status,
+    reason: deployment.reason,
+    changed: deployment.changed ?? null,
+    created_at: time(deployment.createdAt),
+    started_at: time(deployment.startedAt),
+    ended_at: time(deployment.endedAt),
+  };
+}
+
+function time(milliseconds: number | undefined): string | null {
+  return milliseconds === undefined ? null : new Date(milliseconds).toISOString();
+}

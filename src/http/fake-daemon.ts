@@ -1,0 +1,81 @@
+import type { Deployment } from "../core/deployment.ts";
+import { accept, begin, end, type Outcome } from "../core/deployment.ts";
+import { DeployerError } from "../core/errors.ts";
+import type { Connection } from "./context.ts";
+import type { Daemon } from "./daemon.ts";
+
+export const GOOD_TOKEN = "header.claims.good-signature";
+export const AUTHORIZED = { Authorization: `Bearer ${GOOD_TOKEN}` };
+export const CREATED_AT = Date.parse("2026-11-23T12:00:00.000Z");
+
+const SUCCESS: Outcome = {
+  status: "succeeded",
+  digest: undefined,
+  reason: "",
+  code: undefined,
+  changed: true,
+};
+
+export type LogLine = { level: string; message: string; fields: Record<string, unknown> };
+
+/** A daemon whose deployments end when the test says so, or at once with `outcome`. */
+export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | undefined } = {}) {
+  const { outcome = SUCCESS, ...overrides } = changes;
+  const endsAtOnce = !("outcome" in changes) || changes.outcome !== undefined;
+  const lines: LogLine[] = [];
+  const deployments = new Map<string, Deployment>();
+  const calls: string[] = [];
+  const ends = Promise.withResolvers<Outcome>();
+  if (endsAtOnce) ends.resolve(outcome);
+  let requests = 0;
+
+  const write =
+    (level: string) =>
+    (message: string, fields: Record<string, unknown> = {}) =>
+      void lines.push({ level, message, fields });
+
+  const daemon: Daemon = {
+    version: "v1.2.3",
+    debugMode: false,
+    configView: { version: "v1.2.3", port: "8686", debug_mode: false },
+    verify: async (token) => {
+      calls.push("verify");
+      if (token !== GOOD_TOKEN) throw new DeployerError("unauthorized", "token signature is invalid");
+      return { issuer: "github-actions" };
+    },
+    readiness: async () => new Map(),
+    submit: async (request, issuer) => {
+      calls.push("submit");
+      const deployment = begin(
+        accept(`d${deployments.size + 1}`, request, issuer, CREATED_AT),
+        CREATED_AT + 1000,
+      );
+      deployments.set(deployment.id, deployment);
+      return deployment;
+    },
+    find: (id) => deployments.get(id),
+    ended: async (id, signal) => {
+      const found = deployments.get(id);
+      if (found === undefined) throw new DeployerError("not_found", `unknown deployment "${id}"`);
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
+      signal.addEventListener("abort", () => reject(signal.reason));
+      const ended = end(found, await Promise.race([ends.promise, aborted]), CREATED_AT + 2000);
+      deployments.set(id, ended);
+      return ended;
+    },
+    logout: () => void calls.push("logout"),
+    log: {
+      debug: write("debug"),
+      info: write("info"),
+      warn: write("warn"),
+      error: write("error"),
+      fatal: write("fatal"),
+    },
+    newRequestId: () => `r${(requests += 1)}`,
+    ...overrides,
+  };
+  return { daemon, lines, calls, deployments, endDeployment: ends.resolve };
+}
+
+/** The connection of requests that come by no network. */
+export const NO_NETWORK: Connection = { remote: () => "192.0.2.7", closeAfterIdle: () => {} };

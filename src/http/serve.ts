@@ -1,0 +1,100 @@
+import { DeployerError } from "../core/errors.ts";
+import { MAX_BODY_BYTES } from "./body.ts";
+import { IDLE_SECONDS } from "./context.ts";
+import type { Daemon } from "./daemon.ts";
+import { createApp } from "./server.ts";
+
+/** Above it Bun answers 413 itself and closes; up to it the caller gets our words and may go on. */
+const HARD_BODY_LIMIT_BYTES = 64 * MAX_BODY_BYTES;
+/** For a listener that does not even end when its connections were cut. */
+const FORCED_STOP_MS = 1_000;
+const ABSOLUTE_URL = /^https?:\/\//;
+
+export type Server = {
+  port: number;
+  /** For callers on this host: `http://127.0.0.1:8686`. */
+  url: string;
+  /** Accepts nothing new, lets what runs end, and cuts what is left after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+};
+
+/** Listens. Errors: `config` when the address cannot be taken. */
+export function serve(daemon: Daemon, options: { port: number; bindAddress: string | undefined }): Server {
+  const app = createApp(daemon);
+  const { port, bindAddress } = options;
+  const server = listen(options, () =>
+    Bun.serve({
+      port,
+      ...(bindAddress === undefined ? {} : { hostname: bindAddress }),
+      // Otherwise a fault is answered with a page that shows source code.
+      development: false,
+      idleTimeout: IDLE_SECONDS,
+      maxRequestBodySize: HARD_BODY_LIMIT_BYTES,
+      fetch(request, server) {
+        // Without a valid Host header Bun gives a relative URL, in which a router takes the first folder for the host.
+        if (!ABSOLUTE_URL.test(request.url)) return badRequest(daemon.newRequestId());
+        return app.fetch(request, {
+          remote: () => server.requestIP(request)?.address ?? "",
+          closeAfterIdle: (seconds) => server.timeout(request, seconds),
+        });
+      },
+      error(error) {
+        daemon.log.error("request failed outside its handler", { error });
+        return plain(500, "internal error", daemon.newRequestId());
+      },
+    }),
+  );
+  return {
+    port: server.port ?? port,
+    url: `http://${bindAddress === undefined || bindAddress === "0.0.0.0" ? "127.0.0.1" : server.hostname}:${server.port}`,
+    async stop(deadlineMs) {
+      if (await within(deadlineMs, server.stop(false))) return;
+      await within(FORCED_STOP_MS, server.stop(true));
+    },
+  };
+}
+
+function listen<T>(
+  { port, bindAddress }: { port: number; bindAddress: string | undefined },
+  start: () => T,
+): T {
+  try {
+    return start();
+  } catch (cause) {
+    const address = `${bindAddress ?? ""}:${port}`;
+    throw new DeployerError("config", `cannot listen on ${address}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "EADDRINUSE") return "the port is already in use";
+  if (code === "EACCES") return "permission denied; ports under 1024 are for root";
+  if (code === "EADDRNOTAVAIL") return "this host does not have that address";
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function badRequest(requestId: string): Response {
+  return plain(400, "bad request", requestId);
+}
+
+function plain(status: number, text: string, requestId: string): Response {
+  return new Response(`${text}\n`, {
+    status,
+    headers: {
+      "Content-Type": "text/plain; charset=utf-8",
+      "X-Content-Type-Options": "nosniff",
+      "X-Request-Id": requestId,
+    },
+  });
+}
+
+async function within(milliseconds: number, promise: Promise<void>): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), milliseconds);
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

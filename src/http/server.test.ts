@@ -1,0 +1,210 @@
+import { expect, test } from "bun:test";
+
+import { DeployerError, type ErrorCode } from "../core/errors.ts";
+import { AUTHORIZED, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
+import { createApp } from "./server.ts";
+
+type Changes = Parameters<typeof fakeDaemon>[0];
+type Init = { method?: string; headers?: Record<string, string>; body?: string };
+
+async function ask(path: string, init: Init = {}, changes: Changes = {}) {
+  const fake = fakeDaemon(changes);
+  const response = await createApp(fake.daemon).request(path, init, NO_NETWORK);
+  return {
+    ...fake,
+    response,
+    status: response.status,
+    headers: response.headers,
+    text: await response.text(),
+  };
+}
+
+const JSON_ACCEPTED = { Accept: "application/json" };
+const TEXT = "text/plain; charset=utf-8";
+const CONFIG = '{"version":"v1.2.3","port":"8686","debug_mode":false}\n';
+
+const REPLIES: [
+  request: string,
+  headers: Record<string, string>,
+  debugMode: boolean,
+  status: number,
+  text: string,
+][] = [
+  ["GET /health", {}, false, 200, "deployer healthy\n"],
+  ["HEAD /health", {}, false, 200, ""],
+  ["POST /health", {}, false, 405, "method not allowed\n"],
+  ["GET /version", {}, false, 200, "v1.2.3\n"],
+  ["POST /version", {}, false, 405, "method not allowed\n"],
+  ["GET /config", {}, false, 401, "unauthorized\n"],
+  ["GET /config", AUTHORIZED, false, 200, CONFIG],
+  ["GET /config", {}, true, 200, CONFIG],
+  ["POST /config", {}, false, 405, "method not allowed\n"],
+  ["GET /", {}, false, 404, "404 page not found\n"],
+  ["POST /nope", {}, false, 404, "404 page not found\n"],
+  ["GET /health/", {}, false, 404, "404 page not found\n"],
+  ["GET /deployments/", AUTHORIZED, false, 404, "404 page not found\n"],
+  ["POST /logout", {}, false, 401, "unauthorized\n"],
+  ["POST /logout", AUTHORIZED, false, 401, "unauthorized\n"],
+  ["GET /logout", {}, false, 405, "method not allowed\n"],
+  ["POST /logout", {}, true, 200, "docker logout successful\n"],
+  ["GET /logout", {}, true, 405, "method not allowed\n"],
+  ["GET /deploy", {}, false, 405, "method not allowed\n"],
+  ["GET /deploy", AUTHORIZED, false, 405, "method not allowed\n"],
+  ["HEAD /deploy", {}, false, 405, ""],
+  ["PUT /deploy", AUTHORIZED, false, 405, "method not allowed\n"],
+  ["POST /deployments/d1", AUTHORIZED, false, 405, "method not allowed\n"],
+  ["OPTIONS /deploy", {}, false, 405, "method not allowed\n"],
+];
+for (const [request, headers, debugMode, status, text] of REPLIES) {
+  const kind = `${"Authorization" in headers ? " with a token" : ""}${debugMode ? " in debug mode" : ""}`;
+  test(`${request}${kind} is ${status}`, async () => {
+    const [method = "", path = ""] = request.split(" ");
+    const reply = await ask(path, { method, headers }, { debugMode });
+    expect([reply.status, reply.text]).toEqual([status, text]);
+    expect(reply.headers.get("X-Request-Id")).toBe("r1");
+    expect(reply.headers.get("X-Content-Type-Options")).toBe("nosniff");
+    expect(reply.headers.get("Content-Type")).toBe(text.startsWith("{") ? "application/json" : TEXT);
+  });
+}
+
+const ALLOWED: [path: string, method: string, allow: string][] = [
+  ["/health", "POST", "GET, HEAD"],
+  ["/deployments/x", "DELETE", "GET, HEAD"],
+  ["/deploy", "GET", "POST"],
+  ["/logout", "HEAD", "POST"],
+];
+for (const [path, method, allow] of ALLOWED) {
+  test(`${method} ${path} names the methods that are allowed`, async () => {
+    expect((await ask(path, { method })).headers.get("Allow")).toBe(allow);
+  });
+}
+
+const JSON_REPLIES: [request: string, headers: Record<string, string>, status: number, json: unknown][] = [
+  ["GET /health", {}, 200, { message: "deployer healthy" }],
+  ["GET /version", {}, 200, { version: "v1.2.3" }],
+  ["GET /nope", {}, 404, { error: { code: "not_found", message: "404 page not found" } }],
+  ["GET /deploy", {}, 405, { error: { code: "method_not_allowed", message: "method not allowed" } }],
+  ["POST /deploy", {}, 401, { error: { code: "unauthorized", message: "unauthorized" } }],
+  [
+    "GET /deployments/d9",
+    AUTHORIZED,
+    404,
+    { error: { code: "not_found", message: 'unknown deployment "d9"' } },
+  ],
+];
+for (const [request, headers, status, json] of JSON_REPLIES) {
+  test(`${request} with Accept: application/json is ${status} in JSON`, async () => {
+    const [method = "", path = ""] = request.split(" ");
+    const reply = await ask(path, { method, headers: { ...headers, ...JSON_ACCEPTED } });
+    expect([reply.status, JSON.parse(reply.text)]).toEqual([status, json]);
+    expect(reply.headers.get("Content-Type")).toBe("application/json");
+    expect(reply.text).toEndWith("}\n");
+  });
+}
+
+test("logout drops the credential in debug mode only", async () => {
+  expect((await ask("/logout", { method: "POST" }, { debugMode: true })).calls).toEqual(["logout"]);
+  expect((await ask("/logout", { method: "POST", headers: AUTHORIZED })).calls).toEqual([]);
+});
+
+const STATUSES: [code: ErrorCode, status: number][] = [
+  ["invalid", 400],
+  ["forbidden", 403],
+  ["not_found", 404],
+  ["conflict", 409],
+  ["not_deployable", 422],
+  ["queue_full", 429],
+  ["shutting_down", 503],
+];
+for (const [code, status] of STATUSES) {
+  test(`a deployment refused as ${code} is ${status} with the message`, async () => {
+    const submit = () => Promise.reject(new DeployerError(code, "because"));
+    const reply = await ask(
+      "/deploy",
+      { method: "POST", headers: AUTHORIZED, body: '{"service":"web"}' },
+      { submit },
+    );
+    expect([reply.status, reply.text]).toEqual([status, "because\n"]);
+    expect(reply.headers.get("Retry-After")).toBe(status === 429 || status === 503 ? "30" : null);
+    expect(reply.headers.get("Deployer-Deployment")).toBeNull();
+  });
+}
+
+for (const code of [
+  "docker",
+  "compose_file",
+  "registry_denied",
+  "registry_unavailable",
+  "image_not_found",
+] as const) {
+  test(`a deployment that cannot begin for ${code} is 500 in the original's words, and then why`, async () => {
+    const submit = () => Promise.reject(new DeployerError(code, "because"));
+    const init = { method: "POST", headers: AUTHORIZED, body: '{"service":"web"}' };
+    const reply = await ask("/deploy", init, { submit });
+    expect([reply.status, reply.text]).toEqual([500, "unable to update service\nbecause\n"]);
+    const json = await ask("/deploy", { ...init, headers: { ...AUTHORIZED, ...JSON_ACCEPTED } }, { submit });
+    expect(JSON.parse(json.text)).toEqual({ error: { code, message: "unable to update service\nbecause" } });
+  });
+}
+
+test("a stranger's error stays in the log", async () => {
+  const submit = () => Promise.reject(new TypeError("secret detail"));
+  const reply = await ask(
+    "/deploy",
+    { method: "POST", headers: AUTHORIZED, body: '{"service":"web"}' },
+    { submit },
+  );
+  expect([reply.status, reply.text]).toEqual([500, "unable to update service\ninternal error\n"]);
+  expect(reply.lines).toMatchObject([
+    { level: "error", message: "request failed", fields: { error: { message: "secret detail" } } },
+  ]);
+  const version = await ask(
+    "/deployments/d1",
+    { headers: AUTHORIZED },
+    {
+      find: () => {
+        throw new TypeError("secret detail");
+      },
+    },
+  );
+  expect([version.status, version.text]).toEqual([500, "internal error\n"]);
+});
+
+test("a request leaves one line, without its query", async () => {
+  const { lines } = await ask("/version?token=x");
+  expect(lines).toEqual([
+    {
+      level: "info",
+      message: "request",
+      fields: {
+        method: "GET",
+        path: "/version",
+        status: 200,
+        ms: expect.any(Number),
+        request_id: "r1",
+        remote: "192.0.2.7",
+      },
+    },
+  ]);
+});
+
+test("health and ready are logged at debug", async () => {
+  expect((await ask("/health")).lines.map((line) => line.level)).toEqual(["debug"]);
+  expect((await ask("/ready")).lines.map((line) => line.level)).toEqual(["debug"]);
+});
+
+test("a refused token leaves one warning with the cause, and not the token", async () => {
+  const { lines, text } = await ask("/deploy", {
+    method: "POST",
+    headers: { Authorization: "Bearer wrong" },
+  });
+  expect(text).toBe("unauthorized\n");
+  expect(lines).toMatchObject([
+    {
+      level: "warn",
+      message: "unauthorized request",
+      fields: { cause: "token signature is invalid", request_id: "r1", remote: "192.0.2.7", path: "/deploy" },
+    },
+  ]);
+  expect(JSON.stringify(lines)).not.toContain("wrong");
+});

@@ -1,0 +1,69 @@
+import { Hono } from "hono";
+
+import { DeployerError } from "../core/errors.ts";
+import { logRequest } from "./access-log.ts";
+import { authenticate } from "./authenticate.ts";
+import type { App, HttpContext } from "./context.ts";
+import type { Daemon } from "./daemon.ts";
+import { postDeploy } from "./deploy.ts";
+import { getDeployment } from "./deployments.ts";
+import { getReady } from "./ready.ts";
+import { reply, replyJson, replyThrown } from "./reply.ts";
+import { isCallerGone, replyToNobody } from "./wait.ts";
+
+type Handler = (c: HttpContext, daemon: Daemon) => Response | Promise<Response>;
+
+/** One method a path; HEAD comes with GET. */
+const ROUTES: readonly [method: "GET" | "POST", path: string, handler: Handler][] = [
+  ["GET", "/health", getHealth],
+  ["GET", "/ready", getReady],
+  ["GET", "/version", getVersion],
+  ["GET", "/config", getConfig],
+  ["POST", "/deploy", postDeploy],
+  ["POST", "/logout", postLogout],
+  ["GET", "/deployments/:id", getDeployment],
+];
+
+/** The HTTP side as a function from requests to responses; `serve` puts it on a port. */
+export function createApp(daemon: Daemon): App {
+  const app: App = new Hono();
+  app.use(async (c, next) => {
+    const begin = performance.now();
+    const requestId = daemon.newRequestId();
+    c.header("X-Request-Id", requestId);
+    c.header("X-Content-Type-Options", "nosniff");
+    await next();
+    logRequest(c, daemon.log, requestId, performance.now() - begin);
+  });
+  for (const [method, path, handler] of ROUTES) {
+    app.on(method, path, (c) => handler(c, daemon));
+    // Judged before the token: whoever asks wrongly learns no more than that.
+    app.all(path, (c) => {
+      c.header("Allow", method === "GET" ? "GET, HEAD" : method);
+      throw new DeployerError("method_not_allowed", "method not allowed");
+    });
+  }
+  app.notFound((c) => replyThrown(c, new DeployerError("not_found", "404 page not found")));
+  app.onError((error, c) => (isCallerGone(c) ? replyToNobody() : replyThrown(c, error)));
+  return app;
+}
+
+/** The process lives; nothing else is checked. */
+function getHealth(c: HttpContext): Response {
+  return reply(c, 200, "deployer healthy", { message: "deployer healthy" });
+}
+
+function getVersion(c: HttpContext, { version }: Daemon): Response {
+  return reply(c, 200, version, { version });
+}
+
+async function getConfig(c: HttpContext, daemon: Daemon): Promise<Response> {
+  if (!daemon.debugMode) await authenticate(c, daemon);
+  return replyJson(c, 200, daemon.configView);
+}
+
+function postLogout(c: HttpContext, daemon: Daemon): Response {
+  if (!daemon.debugMode) throw new DeployerError("unauthorized", "POST /logout needs DEBUG_MODE=true");
+  daemon.logout();
+  return reply(c, 200, "docker logout successful", { message: "docker logout successful" });
+}

@@ -1,0 +1,83 @@
+import { Database } from "bun:sqlite";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { DeployerError } from "../core/errors.ts";
+
+/** Makes the folder (0700) and takes it for this process alone; closes itself however the process ends. */
+export type Lock = { release(): void };
+
+/**
+ * One daemon per state folder. The lock is the kernel's (fcntl, by way of SQLite), so it ends with the process, `kill -9`
+ * and power loss included, and never needs a person to remove it.
+ * Errors: `config` when another process holds it, or the folder cannot be made or written.
+ */
+export function lockStateDir(stateDir: string): Lock {
+  makePrivateFolder(stateDir);
+  const database = takeLock(stateDir);
+  // Only for the message to whoever comes second.
+  writeFileSync(pidFile(stateDir), `${process.pid}\n`, { mode: 0o600 });
+  return { release: () => database.close() };
+}
+
+function makePrivateFolder(stateDir: string): void {
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    chmodSync(stateDir, 0o700);
+  } catch (cause) {
+    throw unusable(stateDir, cause);
+  }
+}
+
+function takeLock(stateDir: string): Database {
+  let database: Database | undefined;
+  try {
+    database = new Database(join(stateDir, "lock"), { create: true });
+    database.run("PRAGMA busy_timeout = 0");
+    database.run("PRAGMA locking_mode = EXCLUSIVE");
+    database.run("BEGIN EXCLUSIVE");
+    return database;
+  } catch (cause) {
+    database?.close();
+    if (errorCodeOf(cause) !== "SQLITE_BUSY") throw unusable(stateDir, cause);
+    const message = `another deployer-service is already using STATE_DIR ${stateDir}${holder(stateDir)}`;
+    throw new DeployerError("config", message, { cause });
+  }
+}
+
+function unusable(stateDir: string, cause: unknown): DeployerError {
+  return new DeployerError("config", `cannot use STATE_DIR ${stateDir}: ${reasonOf(cause)}`, { cause });
+}
+
+function reasonOf(cause: unknown): string {
+  switch (errorCodeOf(cause)) {
+    case "EACCES":
+    case "EPERM":
+      return "permission denied; it must belong to the user who runs the daemon";
+    case "EROFS":
+      return "the file system is read-only";
+    case "ENOTDIR":
+    case "EEXIST":
+      return "not a folder";
+    case "ENOSPC":
+      return "no space left on the device";
+    default:
+      return cause instanceof Error ? cause.message : "unknown error";
+  }
+}
+
+function errorCodeOf(cause: unknown): unknown {
+  return cause instanceof Error && "code" in cause ? cause.code : undefined;
+}
+
+function holder(stateDir: string): string {
+  try {
+    return ` (pid ${Number.parseInt(readFileSync(pidFile(stateDir), "utf8"), 10)})`;
+  } catch {
+    return "";
+  }
+}
+
+function pidFile(stateDir: string): string {
+  return join(stateDir, "pid");
+}

@@ -1,0 +1,114 @@
+import { verify } from "node:crypto";
+
+import { z } from "zod";
+
+import { DeployerError } from "../core/errors.ts";
+import type { PublicKey } from "./keys.ts";
+
+const MAX_TOKEN_LENGTH = 8 * 1024;
+const MAX_SHOWN_ALGORITHM_LENGTH = 20;
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const BASE64URL = /^[A-Za-z0-9_-]+$/;
+/** Each would let the token choose its key, or asks for rules that are not known here (RFC 8725 section 3.10, RFC 7515 section 4.1.11). */
+const REFUSED_HEADERS = ["crit", "jwk", "jku", "x5c", "x5u"];
+
+const Header = z.looseObject({ alg: z.string() });
+
+/** A token that is well-formed; nothing in it is believed yet. */
+export type Jws = {
+  algorithm: string;
+  signingInput: Buffer;
+  signature: Buffer;
+  payload: Buffer;
+};
+
+/**
+ * Takes a compact JWS (RFC 7515) of at most 8 KiB apart, before any cryptography. Throws `unauthorized`.
+ * Base64url is read strictly: one signature has one spelling.
+ */
+export function parseJws(token: string): Jws {
+  if (token.length > MAX_TOKEN_LENGTH) throw refused(`token is longer than ${MAX_TOKEN_LENGTH} characters`);
+  const [header, payload, signature, ...rest] = token.split(".");
+  if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) {
+    throw refused("token contains an invalid number of segments");
+  }
+  return {
+    algorithm: readAlgorithm(decodeSegment(header, "header")),
+    signingInput: Buffer.from(`${header}.${payload}`, "ascii"),
+    payload: decodeSegment(payload, "claims"),
+    signature: decodeSegment(signature, "signature"),
+  };
+}
+
+/** The algorithm comes from the keys, never from the token, which may only repeat it. Throws `unauthorized`. */
+export function checkAlgorithm({ algorithm }: Jws, keys: readonly PublicKey[]): void {
+  const accepted: string[] = [...new Set(keys.map((key) => key.algorithm))];
+  if (accepted.includes(algorithm)) return;
+  const shown = JSON.stringify(algorithm.slice(0, MAX_SHOWN_ALGORITHM_LENGTH));
+  throw refused(`signing method ${shown} is invalid; it must be ${accepted.join(" or ")}`);
+}
+
+/**
+ * Whether one of the keys made the signature, with its own algorithm. `node:crypto` is asked directly: a refused RS256
+ * token then costs a quarter of what jose spends on it.
+ */
+export function isSignedBy({ algorithm, signingInput, signature }: Jws, keys: readonly PublicKey[]): boolean {
+  return keys.some((key) => key.algorithm === algorithm && verifySignature(key, signingInput, signature));
+}
+
+/** The JSON of the payload; call it once the signature is known to be good. Throws `unauthorized`. */
+export function readClaims({ payload }: Jws): Record<string, unknown> {
+  return parseObject(payload, "claims");
+}
+
+function readAlgorithm(bytes: Buffer): string {
+  const header = parseObject(bytes, "header");
+  const present = REFUSED_HEADERS.find((name) => Object.hasOwn(header, name));
+  if (present !== undefined) throw refused(`token header has "${present}", which is never accepted`);
+  const parsed = Header.safeParse(header);
+  if (!parsed.success) throw refused("signing method (alg) is unspecified");
+  return parsed.data.alg;
+}
+
+function verifySignature({ algorithm, key }: PublicKey, data: Buffer, signature: Buffer): boolean {
+  try {
+    switch (algorithm) {
+      case "RS256":
+        return verify("sha256", data, key, signature);
+      case "ES256":
+        return verify("sha256", data, { key, dsaEncoding: "ieee-p1363" }, signature);
+      case "EdDSA":
+        return verify(null, data, key, signature);
+      default:
+        return algorithm satisfies never;
+    }
+  } catch {
+    return false;
+  }
+}
+
+function decodeSegment(segment: string, name: string): Buffer {
+  const bytes = Buffer.from(segment, "base64url");
+  if (!BASE64URL.test(segment) || bytes.toString("base64url") !== segment) {
+    throw refused(`could not base64 decode ${name}`);
+  }
+  return bytes;
+}
+
+function parseObject(bytes: Buffer, name: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(UTF8.decode(bytes));
+    if (isObject(value)) return value;
+  } catch (cause) {
+    throw refused(`could not JSON decode ${name}`, { cause });
+  }
+  throw refused(`could not JSON decode ${name}`);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function refused(message: string, options?: ErrorOptions): DeployerError {
+  return new DeployerError("unauthorized", message, options);
+}
