@@ -40,6 +40,7 @@ export async function keepUp(
       }
       pause.reset();
       await serveUntil(gone, bootId, comeBack, ports, signal);
+      if (signal.aborted) return;
       ports.log.warn("Docker went away");
       comeBack = new Set(ports.store.lastLook()?.running);
     } catch (error) {
