@@ -2,8 +2,6 @@ import { isAbsolute, join } from "node:path";
 
 import { z } from "zod";
 
-import { DeployerError } from "./core/errors.ts";
-
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Who runs the daemon: decides the default folders. `home` may be empty. */
@@ -109,13 +107,6 @@ const Variables = z.object({
 });
 
 type Variables = z.infer<typeof Variables>;
-
-/** The configuration, or a `config` error whose message has one line per problem. */
-export function readConfig(env: Environment, user: User): Config {
-  const result = checkConfig(env, user);
-  if ("config" in result) return result.config;
-  throw new DeployerError("config", result.problems.map((problem) => problem.line).join("\n"));
-}
 
 /** The configuration, or everything that is wrong with it. An empty variable counts as one that is not set. */
 export function checkConfig(env: Environment, user: User): { config: Config } | { problems: Problem[] } {

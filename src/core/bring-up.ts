@@ -1,4 +1,4 @@
-import { containersOf, isFinished, isRunning, shortId } from "./containers.ts";
+import { containersOf, isRunning, shortId } from "./containers.ts";
 import { dependenciesOf, startDependencies } from "./dependencies.ts";
 import { DeployerError, publicMessage } from "./errors.ts";
 import { parseImage, tagOrDigest } from "./image.ts";
@@ -48,9 +48,8 @@ async function bringUpOne(
 ): Promise<void> {
   const containers = await containersOf(project, service, ports.engine);
   if (containers.length > 0) {
-    const stopped = containers.filter((container) => comeBack.has(container.id) && !isRunning(container));
     await start(
-      stopped.filter((container) => !isFinished(container)),
+      containers.filter((container) => comeBack.has(container.id) && !isRunning(container)),
       ports,
     );
     return;

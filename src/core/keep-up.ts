@@ -1,5 +1,5 @@
 import { bringUp } from "./bring-up.ts";
-import { isRunning } from "./containers.ts";
+import { isFinished, isRunning } from "./containers.ts";
 import { publicMessage } from "./errors.ts";
 import type { Container, Ports } from "./ports.ts";
 import { recover } from "./recover.ts";
@@ -105,14 +105,16 @@ async function tryBringUp(
 async function look(
   bootId: string,
   pending: ReadonlySet<string>,
-  { store, compose, engine, clock }: Ports,
+  { store, engine, clock }: Ports,
 ): Promise<void> {
-  const project = await compose.project();
+  const project = store.projectName();
+  if (project === undefined) return;
   const last = store.lastLook();
   const ranLately = (container: Container): boolean =>
     last?.running.includes(container.id) === true &&
+    !isFinished(container) &&
     clock.now() - Date.parse(container.finishedAt) < ENDED_RECENTLY_MS;
-  const containers = await engine.containers(project.name);
+  const containers = await engine.containers(project);
   const running = containers
     .filter((container) => isRunning(container) || ranLately(container) || pending.has(container.id))
     .map(({ id }) => id)

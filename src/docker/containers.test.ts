@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
-import type { Clock } from "../core/ports.ts";
+import type { Clock, Container } from "../core/ports.ts";
 import { createEngine } from "./engine.ts";
-import { fakeEngine, pieces } from "./fake-engine.ts";
+import { fakeEngine } from "./fake-engine.ts";
 
 const ANONYMOUS = "f6fa7f3367c6bad3b08f767a4c38b14049ffef7b134070cd08da5a1b11731ecc";
 const clock: Clock = { now: () => Date.now(), sleep: (milliseconds) => Bun.sleep(milliseconds) };
@@ -42,7 +42,7 @@ function inspection(id: string, changes: Record<string, unknown> = {}) {
   };
 }
 
-const WEB = {
+const WEB: Container = {
   id: "c1",
   name: "app-web-1",
   service: "web",
@@ -60,7 +60,7 @@ const WEB = {
   composeHash: "hash",
   oneOff: false,
   anonymousVolumes: [ANONYMOUS],
-} as const;
+};
 
 function notFound(): Response {
   return Response.json({ message: "No such container" }, { status: 404 });
@@ -68,7 +68,8 @@ function notFound(): Response {
 
 test("the containers of a project are listed by label, each looked at; one that vanishes in between is left out", async () => {
   await using fake = fakeEngine((_, url) => {
-    if (url.pathname.endsWith("/containers/json")) return Response.json([{ Id: "c1" }, { Id: "gone" }, { Id: "c2" }]);
+    if (url.pathname.endsWith("/containers/json"))
+      return Response.json([{ Id: "c1" }, { Id: "gone" }, { Id: "c2" }]);
     if (url.pathname.endsWith("/gone/json")) return notFound();
     return Response.json(inspection(url.pathname.split("/").at(-2) ?? ""));
   });
@@ -93,7 +94,9 @@ test("a hundred containers are looked at a few at a time", async () => {
     return Response.json(inspection(url.pathname.split("/").at(-2) ?? ""));
   });
   const containers = await createEngine({ host: fake.host, clock }).containers("app");
-  expect(containers.map((container) => container.id)).toEqual(Array.from({ length: 100 }, (_, index) => `c${index}`));
+  expect(containers.map((container) => container.id)).toEqual(
+    Array.from({ length: 100 }, (_, index) => `c${index}`),
+  );
   expect(most).toBeLessThanOrEqual(8);
 });
 
@@ -103,7 +106,12 @@ test("a container that never started, has no labels, mounts or health, is unders
       Id: "c1",
       Name: "/x",
       Image: "sha256:aaa",
-      State: { Status: "created", ExitCode: 0, StartedAt: "0001-01-01T00:00:00Z", FinishedAt: "0001-01-01T00:00:00Z" },
+      State: {
+        Status: "created",
+        ExitCode: 0,
+        StartedAt: "0001-01-01T00:00:00Z",
+        FinishedAt: "0001-01-01T00:00:00Z",
+      },
       HostConfig: { RestartPolicy: { Name: "" } },
       Config: { Image: "x", Labels: null },
       Mounts: null,
@@ -157,7 +165,8 @@ test.each([204, 304])("a start answered with %d is a start", async (status) => {
 });
 
 test("a start that Docker refuses says why", async () => {
-  const message = "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated";
+  const message =
+    "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated";
   await using fake = fakeEngine(() => Response.json({ message }, { status: 500 }));
   await expect(createEngine({ host: fake.host, clock }).start("c1")).rejects.toMatchObject({
     code: "docker",
@@ -214,57 +223,4 @@ test("a removal that never ends is an error", async () => {
   };
   const removing = createEngine({ host: fake.host, clock: quick }).remove("c1", { volumes: false });
   await expect(removing).rejects.toThrow("Docker did not finish the removal of container c1");
-});
-
-test("the last lines of a container's output come from its frames", async () => {
-  const out = [1, 0, 0, 0, 0, 0, 0, 4, ...Buffer.from("out\n")];
-  const err = [2, 0, 0, 0, 0, 0, 0, 4, ...Buffer.from("err\n")];
-  await using fake = fakeEngine((_, url) =>
-    url.pathname.endsWith("/json") ? Response.json(inspection("c1")) : pieces([Uint8Array.from(out), Uint8Array.from(err)]),
-  );
-  expect(await createEngine({ host: fake.host, clock }).logs("c1", 50)).toEqual(["out", "err"]);
-  expect(fake.requests.at(-1)).toBe("GET /v1.41/containers/c1/logs?stdout=1&stderr=1&tail=50");
-});
-
-test("output of a container with a terminal is raw", async () => {
-  await using fake = fakeEngine((_, url) =>
-    url.pathname.endsWith("/json")
-      ? Response.json(inspection("c1", { Config: { Image: "x", Tty: true } }))
-      : pieces(["one\r\ntwo\r\n"]),
-  );
-  expect(await createEngine({ host: fake.host, clock }).logs("c1", 50)).toEqual(["one", "two"]);
-});
-
-test("output that cannot be had is a docker error with the reason", async () => {
-  await using fake = fakeEngine((_, url) =>
-    url.pathname.endsWith("/json")
-      ? Response.json(inspection("c1"))
-      : Response.json({ message: "configured logging driver does not support reading" }, { status: 501 }),
-  );
-  await expect(createEngine({ host: fake.host, clock }).logs("c1", 50)).rejects.toMatchObject({
-    code: "docker",
-    message:
-      "Docker could not read the output of container c1: configured logging driver does not support reading",
-  });
-});
-
-test("output that is cut off is an error", async () => {
-  await using fake = fakeEngine((_, url) =>
-    url.pathname.endsWith("/json") ? Response.json(inspection("c1")) : pieces(["x"], "cut"),
-  );
-  await expect(createEngine({ host: fake.host, clock }).logs("c1", 50)).rejects.toMatchObject({ code: "docker" });
-});
-
-test("the wait for an engine to go ends when its event stream does, or when it is called off", async () => {
-  await using fake = fakeEngine(() => pieces(["{}"], "cut"));
-  const engine = createEngine({ host: fake.host, clock });
-  await engine.untilGone(new AbortController().signal);
-
-  await using quiet = fakeEngine(() => pieces([], "hang"));
-  await createEngine({ host: quiet.host, clock }).untilGone(AbortSignal.timeout(50));
-});
-
-test("the wait for an engine that is not there fails at once", async () => {
-  const host = { text: "unix:///nowhere.sock", origin: "http://docker", unix: "/nowhere.sock" };
-  await expect(createEngine({ host, clock }).untilGone(new AbortController().signal)).rejects.toMatchObject({ code: "docker" });
 });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { DEFAULT_REGISTRY, parseImage } from "../core/image.ts";
 import type { Credential, Log } from "../core/ports.ts";
 import { Secret } from "../core/secret.ts";
-import { run as systemRun } from "../system/run.ts";
+import { run as systemRun, type Run } from "../system/run.ts";
 import { parseJson } from "./answer.ts";
 import {
   dockerConfigPath,
@@ -27,7 +27,7 @@ const helperAnswer = z.object({ Username: z.string(), Secret: z.string() });
 export function createDockerCredentials(options: {
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
-  run?: typeof systemRun;
+  run?: Run;
 }): (registry: string) => Promise<Credential | undefined> {
   const { log, run = systemRun } = options;
   const path = dockerConfigPath(options.env);

@@ -32,7 +32,7 @@ test.each([
   "repository 123456789012.dkr.ecr.us-west-2.amazonaws.com/team/web not found: name unknown: The repository with name 'team/web' does not exist in the registry with id '123456789012'",
   "name unknown: repository name not known to registry",
   "no matching manifest for linux/arm64/v8 in the manifest list entries",
-  'no matching manifest for linux/arm64 in the manifest list entries: no match for platform in manifest: not found',
+  "no matching manifest for linux/arm64 in the manifest list entries: no match for platform in manifest: not found",
   `failed to resolve reference "${IMAGE}": ${IMAGE}: not found`,
   `failed to resolve reference "${IMAGE}": unexpected status from GET request to ${URL_TEXT}: 404 Not Found`,
   "unknown: 404 page not found",
@@ -86,8 +86,16 @@ test.each([
 });
 
 test.each([
-  ["r.example/unauthorized/eof:v404", "manifest for r.example/unauthorized/eof:v404 not found: manifest unknown", "image_not_found"],
-  ["r.example/team/not-found:500", 'Head "https://r.example/v2/team/not-found/manifests/500": no basic auth credentials', "registry_denied"],
+  [
+    "r.example/unauthorized/eof:v404",
+    "manifest for r.example/unauthorized/eof:v404 not found: manifest unknown",
+    "image_not_found",
+  ],
+  [
+    "r.example/team/not-found:500",
+    'Head "https://r.example/v2/team/not-found/manifests/500": no basic auth credentials',
+    "registry_denied",
+  ],
   ["r.example/denied:1", 'Get "https://r.example/v2/denied/manifests/1": EOF', "registry_unavailable"],
 ])("the words in the name of %s decide nothing", (image, said, code) => {
   expect(registryFailure(image, said).code).toBe(code as never);

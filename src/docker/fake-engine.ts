@@ -33,7 +33,9 @@ export function fakeEngine(
       headers.push(request.headers);
       if (url.pathname === "/_ping") {
         const apiVersion = options.apiVersion ?? "1.41";
-        return new Response("OK", { headers: { "api-version": apiVersion, server: "Docker/20.10.24 (linux)" } });
+        return new Response("OK", {
+          headers: { "api-version": apiVersion, server: "Docker/20.10.24 (linux)" },
+        });
       }
       return answer(request, url);
     },
@@ -50,7 +52,10 @@ export function fakeEngine(
 }
 
 /** A body in these pieces, each sent on its own; `cut` breaks the connection after the last. */
-export function pieces(parts: readonly (string | Uint8Array)[], end: "close" | "cut" | "hang" = "close"): Response {
+export function pieces(
+  parts: readonly (string | Uint8Array)[],
+  end: "close" | "cut" | "hang" = "close",
+): Response {
   const encoder = new TextEncoder();
   return new Response(
     new ReadableStream<Uint8Array>({

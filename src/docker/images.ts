@@ -10,6 +10,8 @@ import type { Transport } from "./transport.ts";
 
 const INSPECT_DEADLINE_MS = 10_000;
 const RESOLVE_DEADLINE_MS = 30_000;
+/** The deadline above is to strike first: it is the registry that is slow then, not Docker. */
+const ANSWER_MARGIN_MS = 5_000;
 const IMAGE_ID = /^sha256:[0-9a-f]{64}$/;
 
 const image = z.object({ Id: z.string().min(1) });
@@ -25,6 +27,7 @@ const distribution = z.object({
 export function createImages(
   transport: Transport,
   clock: Clock,
+  resolveDeadlineMs = RESOLVE_DEADLINE_MS,
 ): Pick<Engine, "imageId" | "resolveDigest" | "pull"> {
   async function imageId(text: string): Promise<string | undefined> {
     const path = `/images/${imagePath(text)}/json`;
@@ -37,13 +40,20 @@ export function createImages(
     credential: Credential | undefined,
     signal: AbortSignal,
   ): Promise<string> {
-    const answer = await transport.send({
+    const path = `/distribution/${imagePath(text)}/json`;
+    const deadline = new AbortController();
+    const timer = setTimeout(() => {
+      const message = `the registry of ${text} did not answer within ${resolveDeadlineMs / 1000} s`;
+      deadline.abort(new DeployerError("registry_unavailable", message));
+    }, resolveDeadlineMs);
+    const call = transport.send({
       method: "GET",
-      path: `/distribution/${imagePath(text)}/json`,
+      path,
       headers: registryAuth(credential),
-      deadlineMs: RESOLVE_DEADLINE_MS,
-      signal,
+      deadlineMs: resolveDeadlineMs + ANSWER_MARGIN_MS,
+      signal: AbortSignal.any([signal, deadline.signal]),
     });
+    const answer = await call.finally(() => clearTimeout(timer));
     if (answer.status !== 200) throw registryFailure(text, engineMessage(answer.text));
     return parseAnswer(answer, distribution, `look up ${text}`).Descriptor.digest;
   }

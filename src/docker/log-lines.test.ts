@@ -14,7 +14,8 @@ function frame(stream: number, payload: string | Uint8Array): Buffer {
 }
 
 function collect(lines: LogLines, bytes: Uint8Array, chunkSize: number): string[] {
-  for (let start = 0; start < bytes.length; start += chunkSize) lines.push(bytes.subarray(start, start + chunkSize));
+  for (let start = 0; start < bytes.length; start += chunkSize)
+    lines.push(bytes.subarray(start, start + chunkSize));
   return lines.end();
 }
 
@@ -31,7 +32,11 @@ test.each([1, 3, 7, 8, 9, 4096])("frames are put together from chunks of %d byte
 
 test("a character cut between two frames is whole again", () => {
   const euro = Buffer.from("€");
-  const bytes = Buffer.concat([frame(STDOUT, euro.subarray(0, 1)), frame(STDOUT, euro.subarray(1)), frame(STDOUT, "\n")]);
+  const bytes = Buffer.concat([
+    frame(STDOUT, euro.subarray(0, 1)),
+    frame(STDOUT, euro.subarray(1)),
+    frame(STDOUT, "\n"),
+  ]);
   expect(collect(framedLines(10), bytes, 5)).toEqual(["€"]);
 });
 

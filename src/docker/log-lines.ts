@@ -119,11 +119,10 @@ function lineSplitter(add: (line: string) => void): { push: (bytes: Uint8Array) 
 }
 
 function printable(line: string): string {
-  const text = line
-    .replace(ESCAPE_SEQUENCE, "")
-    // A terminal would show what follows the last carriage return: the end of a progress bar.
-    .replace(/\r+$/, "")
-    .replace(/^.*\r/, "")
+  const whole = line.replace(ESCAPE_SEQUENCE, "").replace(/\r+$/, "");
+  // A terminal would show what follows the last carriage return: the end of a progress bar.
+  const text = whole
+    .slice(whole.lastIndexOf("\r") + 1)
     .replaceAll("\t", " ")
     .replace(NOT_PRINTABLE, "");
   return text.length > MAX_LINE_LENGTH ? `${text.slice(0, MAX_LINE_LENGTH)}…` : text;

@@ -8,6 +8,8 @@ import type { Transport } from "./transport.ts";
 
 /** Without any news from Docker. Unpacking one large layer may be silent for long on older engines. */
 const IDLE_DEADLINE_MS = 5 * 60_000;
+/** The idle deadline is to strike first: it is the registry that is slow then, not Docker. */
+const ANSWER_MARGIN_MS = 5_000;
 const PROGRESS_INTERVAL_MS = 300;
 const MAX_LINE_LENGTH = 1024 * 1024;
 
@@ -22,7 +24,8 @@ export type Pull = {
 
 /**
  * `POST /images/create`, followed to its last line: an error may come in the middle of a 200.
- * Aborting closes the connection, at which Docker stops the pull. Errors: those of a registry, and `docker`.
+ * Aborting closes the connection, at which Docker stops the pull (20.10 not before it next has progress to tell).
+ * Errors: those of a registry, and `docker`.
  */
 export async function pullImage(transport: Transport, clock: Clock, pull: Pull): Promise<void> {
   const { repository, tagOrDigest, idleDeadlineMs = IDLE_DEADLINE_MS } = pull;
@@ -40,7 +43,7 @@ export async function pullImage(transport: Transport, clock: Clock, pull: Pull):
       path: "/images/create",
       query: { fromImage: repository, tag: tagOrDigest },
       headers: registryAuth(pull.credential),
-      deadlineMs: idleDeadlineMs,
+      deadlineMs: idleDeadlineMs + ANSWER_MARGIN_MS,
       signal: AbortSignal.any([pull.signal, idle.signal]),
     });
     if (response.status !== 200) throw registryFailure(image, engineMessage(await response.text()));

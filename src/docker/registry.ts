@@ -9,7 +9,7 @@ const PAUSES_MS = [1_000, 3_000] as const;
 const RATE_LIMIT_PAUSES_MS = [10_000, 30_000] as const;
 
 /** A credential that can be fetched anew: the ECR token. */
-export type RenewableCredential = {
+type RenewableCredential = {
   /** The one to use now; undefined when it was dropped and nothing has renewed it since. */
   credential(): Promise<Credential | undefined>;
   renew(): Promise<Credential>;

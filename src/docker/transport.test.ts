@@ -17,7 +17,11 @@ test("an older engine is spoken to in its own version, negotiated once", async (
   const transport = createTransport(engine.host);
   expect(await transport.send({ ...LIST, query: { all: "true" } })).toEqual({ status: 200, text: "[]" });
   await transport.send(LIST);
-  expect(engine.requests).toEqual(["GET /_ping", "GET /v1.41/containers/json?all=true", "GET /v1.41/containers/json"]);
+  expect(engine.requests).toEqual([
+    "GET /_ping",
+    "GET /v1.41/containers/json?all=true",
+    "GET /v1.41/containers/json",
+  ]);
 });
 
 test("a newer engine is spoken to in our version", async () => {
@@ -43,7 +47,8 @@ test("an engine upgraded to a version that refuses the old API is negotiated wit
   const options = { apiVersion: "1.41" };
   await using engine = fakeEngine((_, url) => {
     if (!url.pathname.startsWith("/v1.41/") || options.apiVersion === "1.41") return Response.json([]);
-    const message = "client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client";
+    const message =
+      "client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client";
     return Response.json({ message }, { status: 400 });
   }, options);
   const transport = createTransport(engine.host);
@@ -59,7 +64,10 @@ test("an engine upgraded to a version that refuses the old API is negotiated wit
 
 test("another 400 is an answer like any other", async () => {
   await using engine = fakeEngine(() => Response.json({ message: "bad filter" }, { status: 400 }));
-  expect(await createTransport(engine.host).send(LIST)).toEqual({ status: 400, text: '{"message":"bad filter"}' });
+  expect(await createTransport(engine.host).send(LIST)).toEqual({
+    status: 400,
+    text: '{"message":"bad filter"}',
+  });
   expect(engine.requests).toHaveLength(2);
 });
 
@@ -82,7 +90,10 @@ test("a path that is no socket is said to be unreachable", async () => {
   const unix = join(mkdtempSync(join(tmpdir(), "engine-")), "docker.sock");
   writeFileSync(unix, "");
   const transport = createTransport({ text: `unix://${unix}`, origin: "http://docker", unix });
-  await expect(transport.ping()).rejects.toMatchObject({ code: "docker", message: expect.stringContaining("connection refused") });
+  await expect(transport.ping()).rejects.toMatchObject({
+    code: "docker",
+    message: expect.stringContaining("connection refused"),
+  });
 });
 
 test("something on the socket that is not Docker is said so", async () => {
@@ -117,7 +128,9 @@ test("the deadline of an opened answer ends with its headers", async () => {
 
 test("an answer that is cut off is an error, never a short answer", async () => {
   await using engine = fakeEngine(() => pieces(["[{"], "cut"));
-  await expect(createTransport(engine.host).send(LIST)).rejects.toThrow("the answer to GET /containers/json was cut short");
+  await expect(createTransport(engine.host).send(LIST)).rejects.toThrow(
+    "the answer to GET /containers/json was cut short",
+  );
 });
 
 test("the caller's signal ends a call with the signal's reason, before it begins and under way", async () => {

@@ -12,7 +12,7 @@ const LONGEST_RETRY_MS = 15 * 60_000;
 /** The clock is looked at this often at least, so that a suspended or corrected host does not miss the time. */
 const LONGEST_SLEEP_MS = 60_000;
 
-export type EcrTokenState =
+type EcrTokenState =
   { ok: true; /** Milliseconds since the epoch. */ expiresAt: number } | { ok: false; reason: string };
 
 /** The one ECR credential of the daemon, in memory only. */

@@ -1,6 +1,7 @@
 import { errorCode, publicMessage } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import type { HttpContext } from "./context.ts";
+import { CALLER_GONE } from "./wait.ts";
 
 /** Asked every few seconds by load balancers and monitors: printed at debug only. */
 const QUIET_PATHS = new Set(["/health", "/ready"]);
@@ -18,8 +19,11 @@ export function logRequest(c: HttpContext, log: Log, requestId: string, millisec
   };
   if (c.error === undefined)
     return QUIET_PATHS.has(path) ? log.debug("request", fields) : log.info("request", fields);
-  const code = errorCode(c.error);
-  if (code === "internal") log.error("request failed", { ...fields, error: c.error });
-  else if (code === "unauthorized") log.warn("unauthorized request", { ...fields, cause: c.error.message });
-  else log.info("request", { ...fields, error: publicMessage(c.error) });
+  if (c.res.status === CALLER_GONE) return log.info("the caller did not wait for the answer", fields);
+  const { error } = c;
+  const code = errorCode(error);
+  if (code === "unauthorized")
+    log.warn("unauthorized request", { ...fields, cause: error.message, error: error.cause });
+  else if (c.res.status === 500) log.error("request failed", { ...fields, error });
+  else log.info("request", { ...fields, error: publicMessage(error) });
 }

@@ -16,7 +16,7 @@ const FAILURE = {
 } as const;
 
 async function deploy(options: {
-  body?: BodyInit;
+  body?: string | ReadableStream;
   headers?: Record<string, string>;
   changes?: Changes;
   connection?: Connection;
@@ -28,7 +28,7 @@ async function deploy(options: {
   return { ...fake, status: response.status, headers: response.headers, text: await response.text() };
 }
 
-const BODIES: [name: string, body: BodyInit, status: number, text: string][] = [
+const BODIES: [name: string, body: string, status: number, text: string][] = [
   ["JSON", BODY, 200, "deploy request successful for service web\n"],
   ["base64", btoa(BODY), 200, "deploy request successful for service web\n"],
   ["base64 with a newline", `${btoa(BODY)}\n`, 200, "deploy request successful for service web\n"],

@@ -28,6 +28,8 @@ export function serve(daemon: Daemon, options: { port: number; bindAddress: stri
       ...(bindAddress === undefined ? {} : { hostname: bindAddress }),
       // Otherwise a fault is answered with a page that shows source code.
       development: false,
+      // Bun's default with development off is true: a second daemon would take half of the connections in silence.
+      reusePort: false,
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: HARD_BODY_LIMIT_BYTES,
       fetch(request, server) {

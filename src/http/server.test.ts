@@ -170,6 +170,16 @@ test("a stranger's error stays in the log", async () => {
   expect([version.status, version.text]).toEqual([500, "internal error\n"]);
 });
 
+test("what is our fault is logged with its cause", async () => {
+  const cause = new Error("connect ENOENT");
+  const submit = () => Promise.reject(new DeployerError("docker", "cannot reach Docker", { cause }));
+  const init = { method: "POST", headers: AUTHORIZED, body: '{"service":"web"}' };
+  const { lines } = await ask("/deploy", init, { submit });
+  expect(lines).toMatchObject([
+    { level: "error", fields: { status: 500, error: { code: "docker", cause } } },
+  ]);
+});
+
 test("a request leaves one line, without its query", async () => {
   const { lines } = await ask("/version?token=x");
   expect(lines).toEqual([

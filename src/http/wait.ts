@@ -3,7 +3,7 @@ import { IDLE_SECONDS, type HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 
 /** nginx's status for a caller that did not wait for the answer; only the log ever sees it. */
-const CALLER_GONE = 499;
+export const CALLER_GONE = 499;
 
 /**
  * The deployment when it has ended, or undefined when that took longer than `seconds` (undefined: as long as it takes;

@@ -21,8 +21,8 @@ export type Output = {
  * Lines to a file descriptor by one asynchronous write at a time.
  *
  * A synchronous write to a pipe nobody reads stops the event loop for ever, and Bun's own `process.stdout` hides the
- * back-pressure: it buffers without bound and says "written" for what it still holds. Here a thread waits instead of the
- * loop, at most twice a million characters are kept, and what had to be dropped is said in a line of its own (`dropped` renders it)
+ * back-pressure: it buffers without bound and says "written" for what it still holds. Here a thread waits instead of
+ * the loop, a bounded amount is kept, and what had to be dropped is said in a line of its own (rendered by `dropped`)
  * once the reader is back. A reader that is gone (EPIPE) or a closed descriptor costs the lines, not the process.
  */
 export function createOutput(

@@ -10,6 +10,8 @@ const KILL_WAIT_MS = 5_000;
 const PIPE_GRACE_MS = 500;
 const GROUP_POLL_MS = 25;
 const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
+/** A child may print byte by byte; a million tiny pieces would cost far more memory than what they hold. */
+const MAX_CHUNKS = 256;
 
 export type Command = {
   /** Program and arguments; no shell reads them. Secrets belong in `input`: every user of the host can read argv. */
@@ -158,7 +160,7 @@ async function within(milliseconds: number, promise: Promise<unknown>): Promise<
 /** Reads a stream to its end, whatever its size, and keeps the last `maxBytes` of it. */
 function keepTail(stream: ReadableStream<Uint8Array>, maxBytes: number) {
   const reader = stream.getReader();
-  const chunks: Uint8Array[] = [];
+  let chunks: Uint8Array[] = [];
   let size = 0;
 
   const read = async (): Promise<void> => {
@@ -167,7 +169,11 @@ function keepTail(stream: ReadableStream<Uint8Array>, maxBytes: number) {
       if (done) return;
       chunks.push(value);
       size += value.length;
-      while (size - (chunks[0]?.length ?? 0) >= maxBytes) size -= chunks.shift()?.length ?? 0;
+      if (size > 2 * maxBytes || chunks.length > MAX_CHUNKS) {
+        const tail = Buffer.concat(chunks).subarray(-maxBytes);
+        chunks = [tail];
+        size = tail.length;
+      }
     }
   };
 
