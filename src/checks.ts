@@ -1,5 +1,4 @@
 import { accessSync, constants, existsSync, mkdirSync, statfsSync } from "node:fs";
-import { homedir, userInfo } from "node:os";
 import { dirname } from "node:path";
 
 import { createAdapters } from "./adapters.ts";
@@ -9,6 +8,7 @@ import { parseImage } from "./core/image.ts";
 import type { Log } from "./core/ports.ts";
 import { systemClock } from "./system/clock.ts";
 import { run } from "./system/run.ts";
+import { currentUser } from "./system/user.ts";
 import { openKeyStore } from "./tokens/key-store.ts";
 
 /** One thing the daemon needs, and whether it is there. */
@@ -27,7 +27,7 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} }
 
 /** Everything the daemon needs, one by one; it changes nothing but an absent STATE_DIR, which it makes. */
 export async function* runChecks(env: Environment): AsyncGenerator<CheckResult> {
-  const checked = checkConfig(env, { uid: userInfo().uid, home: homedir() });
+  const checked = checkConfig(env, currentUser(env));
   if ("problems" in checked) {
     for (const { variable, line } of checked.problems) yield { name: variable, ok: false, detail: line };
     return;

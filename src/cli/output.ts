@@ -1,6 +1,6 @@
 /** The words of the command line. stdout is the result, stderr the talk; lower case, no full stop, a hint with every error. */
 
-export const COMMANDS = ["serve", "check", "version"] as const;
+const COMMANDS = ["serve", "check", "version"] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export function isCommandName(word: string): word is CommandName {

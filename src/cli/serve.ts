@@ -1,10 +1,9 @@
-import { homedir, userInfo } from "node:os";
-
 import { checkConfig, type Environment } from "../config.ts";
 import { DeployerError, publicMessage } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { openLog } from "../system/log.ts";
+import { currentUser } from "../system/user.ts";
 import { openKeyStore } from "../tokens/key-store.ts";
 
 const STDOUT = 1;
@@ -13,7 +12,7 @@ const FLUSH_MS = 2_000;
 
 /** Runs the daemon until a signal ends it. Resolves to the exit code: 0 after SIGTERM or SIGINT, 1 when it cannot start. */
 export async function serve(env: Environment, version: string): Promise<number> {
-  const checked = checkConfig(env, { uid: userInfo().uid, home: homedir() });
+  const checked = checkConfig(env, currentUser(env));
   const timeZone = "config" in checked ? checked.config.logTimeZone : DEFAULT_TIME_ZONE;
   const { log, flush } = openLog(STDOUT, { timeZone, now: Date.now });
   surviveFaults(log);

@@ -3,7 +3,7 @@ import { DeployerError } from "./errors.ts";
 import type { Clock, Container, Engine } from "./ports.ts";
 
 /** A container that is up this long without a restart counts as up. */
-export const STAYS_RUNNING_MS = 3_000;
+const STAYS_RUNNING_MS = 3_000;
 const LOOK_EVERY_MS = 250;
 
 /**

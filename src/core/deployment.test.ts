@@ -1,0 +1,92 @@
+import { expect, test } from "bun:test";
+
+import {
+  accept,
+  begin,
+  type Deployment,
+  type DeploymentStatus,
+  end,
+  type EndStatus,
+  hasEnded,
+  type Outcome,
+} from "./deployment.ts";
+
+const ALL = ["queued", "running", "succeeded", "failed", "rolled_back", "rollback_failed"] as const;
+const LEGAL: Record<DeploymentStatus, readonly EndStatus[]> = {
+  queued: ["failed"],
+  running: ["succeeded", "failed", "rolled_back", "rollback_failed"],
+  succeeded: [],
+  failed: [],
+  rolled_back: [],
+  rollback_failed: [],
+};
+
+const queued = accept("d1", { service: "web", image: "web:v2", force: true }, "github-actions", 1);
+const inStatus = (status: DeploymentStatus): Deployment => ({ ...queued, status });
+const outcome = (status: EndStatus): Outcome => ({
+  status,
+  digest: "sha256:1",
+  reason: "why",
+  code: "rollout",
+  changed: true,
+});
+
+test("an accepted deployment waits, with nothing decided", () => {
+  expect(queued).toEqual({
+    id: "d1",
+    service: "web",
+    image: "web:v2",
+    force: true,
+    issuer: "github-actions",
+    status: "queued",
+    reason: "",
+    code: undefined,
+    changed: undefined,
+    digest: undefined,
+    createdAt: 1,
+    startedAt: undefined,
+    endedAt: undefined,
+  });
+});
+
+test("it begins, and ends with its outcome and both times", () => {
+  const began = begin(queued, 2);
+  expect(began).toEqual({ ...queued, status: "running", startedAt: 2 });
+  expect(end(began, outcome("rolled_back"), 3)).toEqual({
+    ...began,
+    status: "rolled_back",
+    digest: "sha256:1",
+    reason: "why",
+    code: "rollout",
+    changed: true,
+    endedAt: 3,
+  });
+  expect(queued.status).toBe("queued");
+});
+
+for (const from of ALL) {
+  for (const to of ["succeeded", "failed", "rolled_back", "rollback_failed"] as const) {
+    const isLegal = LEGAL[from].includes(to);
+    test(`${from} ${isLegal ? "may" : "must not"} end as ${to}`, () => {
+      const move = (): Deployment => end(inStatus(from), outcome(to), 9);
+      if (isLegal) expect(move().status).toBe(to);
+      else expect(move).toThrow(`deployment d1 cannot go from ${from} to ${to}`);
+    });
+  }
+}
+
+test.each(["running", "succeeded", "failed", "rolled_back", "rollback_failed"] as const)(
+  "what is %s cannot begin",
+  (from) => {
+    expect(() => begin(inStatus(from), 9)).toThrow(
+      expect.objectContaining({
+        code: "internal",
+        message: `deployment d1 cannot go from ${from} to running`,
+      }),
+    );
+  },
+);
+
+test("queued and running ones have not ended, all others have", () => {
+  expect(ALL.filter((status) => !hasEnded(inStatus(status)))).toEqual(["queued", "running"]);
+});
