@@ -1,0 +1,24 @@
+import { startDocker } from "../test/support/docker.ts";
+import { ensureMachine } from "../test/support/machine.ts";
+import { startRegistry } from "../test/support/registry.ts";
+import { run } from "../test/support/run.ts";
+import { STAGE_VARIABLES } from "../test/support/stage.ts";
+
+const BINARY = `${process.cwd()}/.test/deployer-service`;
+
+/** Builds the program, starts a private Docker and a registry, runs `work` on them, and takes everything down again. */
+export async function onStage(work: () => Promise<void>): Promise<void> {
+  await ensureMachine(say);
+  await run([process.execPath, "build.ts", "--outfile", BINARY, "--version", "v1.2.3"]);
+  await using docker = await startDocker();
+  await using registry = await startRegistry();
+  process.env[STAGE_VARIABLES.dockerHost] = docker.host;
+  process.env[STAGE_VARIABLES.registry] = registry.address;
+  process.env[STAGE_VARIABLES.binary] = BINARY;
+  await work();
+}
+
+/** Progress, apart from the result. */
+export function say(line: string): void {
+  process.stderr.write(`bench: ${line}\n`);
+}
