@@ -25,6 +25,9 @@ const version = values.version ?? gitVersion();
 const built = await Bun.build({
   entrypoints: [values.entry],
   minify: true,
+  // Precompiled: half the time to the first answer, and some megabytes less.
+  bytecode: true,
+  format: "cjs",
   // The map is embedded as well: a stack names src/file.ts:line instead of one long line.
   sourcemap: "linked",
   define: {

@@ -9,8 +9,8 @@ import { BUILT, VERSION } from "./version.ts";
 
 const USAGE_ERROR = 2;
 
-process.exitCode = await main(basename(process.argv0), process.argv.slice(2));
-if (process.exitCode !== undefined) process.exit();
+// Not awaited at the top level: Bun cannot precompile a file that does.
+void main(basename(process.argv0), process.argv.slice(2)).then((code) => process.exit(code));
 
 /** Called by the name `jwt` this is the jwt tool; without arguments, as the unit starts it, the daemon. */
 async function main(calledAs: string, args: string[]): Promise<number> {
