@@ -1,0 +1,134 @@
+import { existsSync } from "node:fs";
+
+import { composeVersion } from "./support/compose-plugin.ts";
+import { engineVersion } from "./support/docker-client.ts";
+import { type PrivateDocker, startDocker } from "./support/docker.ts";
+import { ensureMachine } from "./support/machine.ts";
+import { type RunningRegistry, startRegistry } from "./support/registry.ts";
+import { attempt, run } from "./support/run.ts";
+import { STAGE_VARIABLES } from "./support/stage.ts";
+import { type Counts, endTests, runTests } from "./support/test-file.ts";
+
+/** `npm test [-- PART…]`: unit tests, then end-to-end tests on a real Docker; only files whose path has one of the parts. */
+
+const UNIT_TIMEOUT = 20_000;
+const E2E_TIMEOUT = 120_000;
+/** End-to-end files at a time; each has projects, ports and folders of its own. */
+const E2E_PROCESSES = 2;
+/** How often dockerd tries a layer again: once costs a hopeless pull 5 s, its usual five times 75 s. */
+const DOWNLOAD_ATTEMPTS = 1;
+const BUILD_SCRIPT = "build.ts";
+const BINARY = `${process.cwd()}/.test/deployer-service`;
+/** What the original's recorded replies have. */
+const VERSION = "v1.2.3";
+
+const cleanups: (() => Promise<unknown>)[] = [];
+const total: Counts = { passed: 0, failed: 0 };
+const interruption = new AbortController();
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    interruption.abort();
+    say(`${signal}: cleaning up`);
+    void endTests();
+  });
+}
+
+const parts = process.argv.slice(2);
+const unit = testFiles("src").concat(testFiles("test/support"));
+const e2e = testFiles("test").filter((file) => !unit.includes(file));
+
+try {
+  if (unit.length + e2e.length === 0) fail(`no test file has ${parts.join(" or ")} in its path`);
+  if (unit.length > 0) await runUnitTests();
+  if (e2e.length > 0 && !interruption.signal.aborted) await runEndToEndTests();
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error));
+} finally {
+  for (const cleanup of cleanups.toReversed()) await cleanup().catch((error: unknown) => fail(String(error)));
+}
+if (interruption.signal.aborted) fail("interrupted");
+process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+process.exit(total.failed === 0 ? 0 : 1);
+
+async function runUnitTests(): Promise<void> {
+  const result = await runTests(unit, { timeout: UNIT_TIMEOUT });
+  process.stdout.write(result.output);
+  add(result);
+}
+
+async function runEndToEndTests(): Promise<void> {
+  const env = await setUp();
+  const waiting = [...e2e];
+  async function work(): Promise<void> {
+    for (
+      let file = waiting.shift();
+      file !== undefined && !interruption.signal.aborted;
+      file = waiting.shift()
+    ) {
+      const result = await runTests([file], { env, timeout: E2E_TIMEOUT });
+      process.stdout.write(result.output);
+      say(`${file}: ${result.passed} passed, ${result.failed} failed in ${seconds(result.milliseconds)}`);
+      add(result);
+    }
+  }
+  await Promise.all(Array.from({ length: E2E_PROCESSES }, work));
+}
+
+async function setUp(): Promise<Record<string, string>> {
+  await step("the machine has what it needs", () => ensureMachine(say));
+  if (existsSync(BUILD_SCRIPT)) {
+    const argv = [process.execPath, BUILD_SCRIPT, "--outfile", BINARY, "--version", VERSION];
+    await step("the program is built", () =>
+      run(argv, { env: { ...process.env } as Record<string, string> }),
+    );
+  }
+  const docker: PrivateDocker = await step("a private Docker is up", () =>
+    startDocker({ maxDownloadAttempts: DOWNLOAD_ATTEMPTS }),
+  );
+  cleanups.push(() => docker.stop());
+  const registry: RunningRegistry = await step("a registry is up", () => startRegistry());
+  cleanups.push(() => registry.stop());
+  const registryVersion = (await attempt(["docker-registry", "--version"])).stdout.trim().split(" ").at(-1);
+  const engine = await engineVersion(docker);
+  say(
+    `Docker ${engine.version} (API ${engine.apiVersion}), Compose ${await composeVersion()}, registry ${registryVersion}, Bun ${Bun.version}`,
+  );
+  return {
+    [STAGE_VARIABLES.dockerHost]: docker.host,
+    [STAGE_VARIABLES.registry]: registry.address,
+    [STAGE_VARIABLES.binary]: BINARY,
+  };
+}
+
+async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  const result = await work();
+  say(`${what} (${seconds(performance.now() - started)})`);
+  return result;
+}
+
+function testFiles(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return [...new Bun.Glob(`${folder}/**/*.test.{ts,tsx}`).scanSync(".")]
+    .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
+    .toSorted();
+}
+
+function add(counts: Counts): void {
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+}
+
+function fail(message: string): void {
+  say(message);
+  total.failed++;
+}
+
+function say(line: string): void {
+  process.stderr.write(`test: ${line}\n`);
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}

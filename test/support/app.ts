@@ -1,0 +1,98 @@
+import { tar } from "./tar.ts";
+
+/** How one version of the test app behaves. Each setting is an `APP_…` variable of the image, so a compose file can set it too. */
+export type AppBehaviour = {
+  /** What `GET /` answers, and every log line names. */
+  version: string;
+  /** Prints a line on stderr and ends with this code, at once. */
+  exitCode?: number;
+  /** Serves, and ends with code 1 after so many seconds. */
+  crashAfter?: number;
+  /** Seconds before it listens. */
+  startDelay?: number;
+  ignoresTerm?: boolean;
+};
+
+const BUSYBOX = "/bin/busybox";
+
+const SCRIPT = `#!/bin/sh
+version=$(cat /www/index.html)
+echo "version $version starting"
+if [ -n "$APP_EXIT_CODE" ]; then
+  echo "version $version gives up" >&2
+  exit "$APP_EXIT_CODE"
+fi
+if [ -n "$APP_IGNORE_TERM" ]; then
+  trap '' TERM
+else
+  trap 'echo "version $version stopping"; exit 0' TERM
+fi
+if [ -n "$APP_START_DELAY" ]; then
+  sleep "$APP_START_DELAY" &
+  wait $!
+fi
+httpd -f -p "\${APP_PORT:-8080}" -h /www &
+server=$!
+echo "version $version serving"
+if [ -n "$APP_CRASH_AFTER" ]; then
+  sleep "$APP_CRASH_AFTER" &
+  wait $!
+  echo "version $version crashes" >&2
+  exit 1
+fi
+wait "$server"
+`;
+
+const ENVIRONMENT_PAGE = `#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+exec env
+`;
+
+/** The layer all versions share: BusyBox and the script that is process 1. */
+export async function baseLayer(): Promise<Uint8Array<ArrayBuffer>> {
+  const path = Bun.which("busybox") ?? BUSYBOX;
+  const list = Bun.spawnSync([path, "--list"]).stdout.toString().trim().split("\n");
+  return tar([
+    { path: "bin/", mode: 0o755, folder: true },
+    { path: "bin/busybox", mode: 0o755, content: await Bun.file(path).bytes() },
+    ...list.filter((name) => name !== "busybox").map((name) => ({ path: `bin/${name}`, link: "busybox" })),
+    { path: "tmp/", mode: 0o1777, folder: true },
+    { path: "etc/", mode: 0o755, folder: true },
+    {
+      path: "etc/passwd",
+      mode: 0o644,
+      content: "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+    },
+    { path: "app", mode: 0o755, content: SCRIPT },
+    { path: "www/", mode: 0o755, folder: true },
+    { path: "www/cgi-bin/", mode: 0o755, folder: true },
+    { path: "www/cgi-bin/env", mode: 0o755, content: ENVIRONMENT_PAGE },
+  ]);
+}
+
+/** The layer of one version: its page, and bytes that cannot be compressed if the layer has to be large. */
+export function versionLayer(version: string, payloadBytes: number): Uint8Array<ArrayBuffer> {
+  return tar([
+    { path: "www/index.html", mode: 0o644, content: version },
+    ...(payloadBytes > 0 ? [{ path: "payload", mode: 0o644, content: randomBytes(payloadBytes) }] : []),
+  ]);
+}
+
+export function appEnvironment(behaviour: AppBehaviour): string[] {
+  const settings = {
+    APP_EXIT_CODE: behaviour.exitCode,
+    APP_CRASH_AFTER: behaviour.crashAfter,
+    APP_START_DELAY: behaviour.startDelay,
+    APP_IGNORE_TERM: behaviour.ignoresTerm === true ? "yes" : undefined,
+  };
+  return Object.entries(settings)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${String(value)}`);
+}
+
+function randomBytes(count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  for (let start = 0; start < count; start += 65_536)
+    crypto.getRandomValues(bytes.subarray(start, start + 65_536));
+  return bytes;
+}

@@ -1,0 +1,97 @@
+import { join } from "node:path";
+
+import { z } from "zod";
+
+import type { Daemon } from "./daemon.ts";
+import type { DockerClient } from "./docker-client.ts";
+import type { Project } from "./project.ts";
+import { run } from "./run.ts";
+import { stage } from "./stage.ts";
+import { waitFor } from "./wait.ts";
+
+/** A container and which of its lives this is: a restart changes `startedAt`. */
+export type Life = {
+  service: string;
+  id: string;
+  startedAt: string;
+  state: string;
+  exitCode: number;
+  /** As the container was told. */
+  image: string;
+  name: string;
+};
+
+const SERVE_DEADLINE = 15_000;
+const ASK_DEADLINE = 2_000;
+
+const Inspection = z.object({
+  Id: z.string(),
+  Name: z.string(),
+  State: z.object({ StartedAt: z.string(), Status: z.string(), ExitCode: z.number() }),
+  Config: z.object({ Image: z.string() }),
+});
+
+/** Every container of the project in any state, by service, then by age. */
+export async function lives(
+  project: Project,
+  service?: string,
+  docker: DockerClient = stage().docker,
+): Promise<Life[]> {
+  const found: Life[] = [];
+  for (const container of await project.containers()) {
+    if (service !== undefined && container.service !== service) continue;
+    const reply = await docker.api(`/containers/${container.id}/json`);
+    if (reply.status === 404) continue;
+    const { Id, Name, State, Config } = Inspection.parse(await reply.json());
+    found.push({
+      service: container.service,
+      id: Id,
+      startedAt: State.StartedAt,
+      state: State.Status,
+      exitCode: State.ExitCode,
+      image: Config.Image,
+      name: Name.slice(1),
+    });
+  }
+  return found.toSorted((a, b) => a.service.localeCompare(b.service));
+}
+
+/** The only container of a service, running or not. */
+export async function lifeOf(project: Project, service: string, docker?: DockerClient): Promise<Life> {
+  const [life, ...others] = await lives(project, service, docker);
+  if (life === undefined || others.length > 0)
+    throw new Error(`${service} has ${others.length + (life === undefined ? 0 : 1)} containers`);
+  return life;
+}
+
+/** What answers on a port of this machine now; undefined when nobody does. */
+export async function ask(port: number | undefined): Promise<string | undefined> {
+  if (port === undefined) return undefined;
+  try {
+    const reply = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(ASK_DEADLINE) });
+    return reply.ok ? (await reply.text()).trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Waits until the service answers this version on its published port. */
+export async function expectVersion(project: Project, service: string, version: string): Promise<void> {
+  let seen: string | undefined;
+  await waitFor(`${service} to serve ${version}`, SERVE_DEADLINE, async () => {
+    const container = (await project.containers()).find(
+      (one) => one.service === service && one.state === "running",
+    );
+    seen = await ask(container?.ports[8080]);
+    return seen === version;
+  }).catch((cause: unknown) => {
+    throw new Error(`${service} should serve ${version} and serves ${seen ?? "nothing"}`, { cause });
+  });
+}
+
+/** `docker compose up -d` as a person on the host does it: with the daemon's pins and its environment. */
+export async function upByHand(project: Project, daemon: Daemon, ...more: string[]): Promise<void> {
+  const pins = join(daemon.stateDir, "pins.compose.yml");
+  const argv = ["docker", "compose", "-f", project.file, "-f", pins, ...more, "up", "-d"];
+  await run(argv, { env: daemon.env, cwd: project.dir });
+}
