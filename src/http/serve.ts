@@ -1,4 +1,5 @@
 import { DeployerError } from "../core/errors.ts";
+import { within } from "../system/within.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
 import { IDLE_SECONDS } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
@@ -89,14 +90,4 @@ function plain(status: number, text: string, requestId: string): Response {
       "X-Request-Id": requestId,
     },
   });
-}
-
-async function within(milliseconds: number, promise: Promise<void>): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), milliseconds);
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

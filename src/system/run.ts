@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 
 import { DeployerError } from "../core/errors.ts";
+import { within } from "./within.ts";
 
 /** From the first SIGTERM to the SIGKILL of whatever is left of the group. */
 const DEFAULT_KILL_GRACE_MS = 10_000;
@@ -144,16 +145,6 @@ function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL" | 0): boolean {
     return process.kill(-pid, signal);
   } catch {
     return false;
-  }
-}
-
-async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), milliseconds);
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
