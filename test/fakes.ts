@@ -325,8 +325,9 @@ export function fakeWorld(services: Service[]): World {
   const engine = {
     async untilGone(signal) {
       assertThere();
-      signal.addEventListener("abort", () => gone.resolve(), { once: true });
-      await gone.promise;
+      const aborted = Promise.withResolvers<void>();
+      signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+      await Promise.race([gone.promise, aborted.promise]);
     },
     async ping() {
       assertThere();

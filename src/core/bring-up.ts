@@ -9,11 +9,11 @@ import type { Container, Pin, Ports, Project, Service, Source } from "./ports.ts
 /**
  * The start of the daemon, after recovery: services that run are left alone; one without a container is brought up as it
  * last ran, or as the compose file says if it was never deployed; with `comeBack` (the host or Docker was restarted) the
- * containers that ran at our last look are started again. What a person stopped stays stopped.
+ * containers that ran at our last look are started again, and taken out of it. What a person stopped stays stopped.
  * @returns why each service that could not be brought up was not, by its name; one failure does not stop the others
  */
 export async function bringUp(
-  comeBack: ReadonlySet<string>,
+  comeBack: Set<string>,
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
@@ -42,16 +42,19 @@ async function bringUpOne(
   service: Service,
   pin: Pin | undefined,
   pins: Pin[],
-  comeBack: ReadonlySet<string>,
+  comeBack: Set<string>,
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
   const containers = await containersOf(project, service, ports.engine);
   if (containers.length > 0) {
+    // Created and never started: an earlier attempt, ours or Compose's, got no further.
+    const isBegun = containers.every((container) => container.state === "created");
     await start(
-      containers.filter((container) => comeBack.has(container.id) && !isRunning(container)),
+      containers.filter((container) => (isBegun || comeBack.has(container.id)) && !isRunning(container)),
       ports,
     );
+    for (const { id } of containers) comeBack.delete(id);
     return;
   }
   const wanted = pin !== undefined || service.startedByDefault;

@@ -10,6 +10,11 @@ export function isRunning(container: Container): boolean {
   return container.state === "running";
 }
 
+/** Docker keeps it up: it runs, or is between two restarts. */
+export function isKeptUp(container: Container): boolean {
+  return isRunning(container) || container.state === "restarting";
+}
+
 /** A job that ran to its end: it serves nothing, no policy starts it again, and it exited with 0. */
 export function isFinished(container: Container): boolean {
   const isJob =

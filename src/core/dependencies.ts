@@ -32,20 +32,19 @@ export async function startDependencies(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const dependent of [...dependenciesOf(project, service), service]) {
-    for (const dependency of dependent.dependsOn) {
-      const needed = project.services.get(dependency.service);
-      if (needed === undefined) continue;
-      try {
-        await startDependency(project, needed, dependency, images, ports, signal);
-      } catch (error) {
-        if (dependency.required || signal.aborted) throw error;
-        ports.log.warn("optional dependency did not start", {
-          service: dependent.name,
-          dependency: needed.name,
-          reason: publicMessage(error),
-        });
-      }
+  for (const dependency of service.dependsOn) {
+    const needed = project.services.get(dependency.service);
+    if (needed === undefined) continue;
+    try {
+      await startDependencies(project, needed, images, ports, signal);
+      await startDependency(project, needed, dependency, images, ports, signal);
+    } catch (error) {
+      if (dependency.required || signal.aborted) throw error;
+      ports.log.warn("optional dependency did not start", {
+        service: service.name,
+        dependency: needed.name,
+        reason: publicMessage(error),
+      });
     }
   }
 }
@@ -58,18 +57,19 @@ async function startDependency(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
-  if (isUp(await containersOf(project, service, ports.engine))) return;
+  if (areUp(await containersOf(project, service, ports.engine), condition)) return;
   // In turn: a deployment of the dependency may have stopped it for a moment.
   await ports.inTurn(service.name, async () => {
     let containers = await containersOf(project, service, ports.engine);
-    if (isUp(containers)) return;
+    if (areUp(containers, condition)) return;
     if (containers.length === 0) {
       await bringImage(service, images, ports, signal);
       await ports.compose.createBeside({ images }, service.name, service.replicas);
       containers = await containersOf(project, service, ports.engine);
     }
-    const stopped = containers.filter((container) => !isRunning(container) && !isFinished(container));
-    for (const container of stopped) {
+    const waiting = containers.filter((container) => !isUp(container, condition));
+    for (const container of waiting) {
+      if (isRunning(container)) continue;
       ports.log.info("starting a dependency", {
         service: service.name,
         container: shortId(container),
@@ -77,14 +77,24 @@ async function startDependency(
       });
       await ports.engine.start(container.id);
     }
-    for (const container of stopped) await waitForCondition(container, condition, ports, signal);
+    for (const container of waiting) await waitForCondition(container, condition, ports, signal);
   });
 }
 
-function isUp(containers: Container[]): boolean {
-  return (
-    containers.length > 0 && containers.every((container) => isRunning(container) || isFinished(container))
-  );
+function areUp(containers: Container[], condition: Dependency["condition"]): boolean {
+  return containers.length > 0 && containers.every((container) => isUp(container, condition));
+}
+
+/** Nothing to start and nothing to wait for. What is unhealthy was so before: it is left alone. */
+function isUp(container: Container, condition: Dependency["condition"]): boolean {
+  switch (condition) {
+    case "service_started":
+      return isRunning(container) || isFinished(container);
+    case "service_healthy":
+      return (isRunning(container) && container.health !== "starting") || isFinished(container);
+    case "service_completed_successfully":
+      return hasSucceeded(container);
+  }
 }
 
 async function waitForCondition(
@@ -114,8 +124,13 @@ function holds(container: Container, condition: Dependency["condition"]): boolea
     case "service_healthy":
       return isRunning(container) && (container.health === "healthy" || container.health === "none");
     case "service_completed_successfully":
-      return container.state === "exited" && container.exitCode === 0;
+      return hasSucceeded(container);
   }
+}
+
+/** Whatever its image exposes: who waits for its end has said that it is a job. */
+function hasSucceeded(container: Container): boolean {
+  return container.state === "exited" && container.exitCode === 0;
 }
 
 function failure(container: Container, what: string): DeployerError {

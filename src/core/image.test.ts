@@ -84,7 +84,7 @@ test.each([
   `web@${DIGEST}@${DIGEST}`,
   `web@md5:${"a".repeat(64)}`,
   "a".repeat(256),
-  `${"a".repeat(100_000)}`,
+  "a".repeat(100_000),
   `${"a/".repeat(50_000)}a`,
 ])("%j is not an image reference", (text) => {
   expect(parseImage(text)).toBeUndefined();

@@ -43,6 +43,8 @@ export async function keepUp(
       if (signal.aborted) return;
       ports.log.warn("Docker went away");
       comeBack = new Set(ports.store.lastLook()?.running);
+      // A Docker that answers and yet ends its events at once must not be asked without pause.
+      await ports.clock.sleep(FIRST_PAUSE_MS, signal).catch(() => undefined);
     } catch (error) {
       if (signal.aborted) return;
       const seconds = pause.next() / 1000;
@@ -71,12 +73,12 @@ async function serveUntil(
   const away = new AbortController();
   const went = gone.then(() => away.abort());
   const pause = new Pause();
-  let pending: ReadonlySet<string> = comeBack;
+  const pending = new Set(comeBack);
   let bringUpAt = ports.clock.now();
   while (!away.signal.aborted && !signal.aborted) {
     if (ports.clock.now() >= bringUpAt) {
       const done = await tryBringUp(pending, ports, signal);
-      if (done) pending = new Set();
+      if (done) pending.clear();
       bringUpAt = done ? Number.POSITIVE_INFINITY : ports.clock.now() + pause.next();
     }
     await look(bootId, pending, ports).catch((error: unknown) =>
@@ -87,11 +89,7 @@ async function serveUntil(
   }
 }
 
-async function tryBringUp(
-  comeBack: ReadonlySet<string>,
-  ports: Ports,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function tryBringUp(comeBack: Set<string>, ports: Ports, signal: AbortSignal): Promise<boolean> {
   try {
     const failures = await unlessAborted(bringUp(comeBack, ports, signal), signal);
     if (failures.size === 0) ports.log.info("services are up");

@@ -175,7 +175,7 @@ export type Origin = { container: string; service: string; configHash: string; r
 
 /** What ran before a deployment touched anything: the way back. */
 export type Before = {
-  /** Containers that ran. */
+  /** Containers that ran, or that Docker was restarting. */
   running: string[];
   /** All containers of the service, stopped ones too. */
   all: string[];

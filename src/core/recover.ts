@@ -40,6 +40,8 @@ async function recoverOne(deployment: Deployment, ports: Ports): Promise<Outcome
     await restore(before, project, service, ports);
     return interrupted(await describeServing(service.name, ports));
   } catch (error) {
+    // Without Docker nothing is decided yet: this throws, and the whole recovery is done again.
+    await ports.engine.ping();
     ports.log.error("an interrupted deployment could not be undone: a person is needed", {
       deployment: deployment.id,
       error,

@@ -1,4 +1,4 @@
-import { containersOf, isRunning } from "./containers.ts";
+import { containersOf, isKeptUp } from "./containers.ts";
 import type { Before, Container, Ports, Project, Service } from "./ports.ts";
 import { startAndStay } from "./stay-running.ts";
 
@@ -18,13 +18,15 @@ export async function restore(
   const old = own.filter((container) => before.running.includes(container.id));
   for (const candidate of candidates) await ports.engine.stop(candidate.id);
 
-  if (old.length === before.running.length) {
-    const stopped = old.filter((container) => !isRunning(container));
+  const wereReplaced = before.all.length > 0 && candidates.length === own.length;
+  if (old.length === before.running.length && !wereReplaced) {
+    const stopped = old.filter((container) => !isKeptUp(container));
     await remove(candidates, { volumes: true }, ports);
     await startAndStay(stopped, ports);
     return stopped.length > 0;
   }
   await ports.compose.recreate({ recorded: before.recorded }, service.name, { withDependencies: false });
+  if (before.running.length === 0) return false;
   await startAndStay(await containersOf(project, service, ports.engine), ports);
   return true;
 }

@@ -1,4 +1,4 @@
-import { containersOf, isRunning, shortId } from "./containers.ts";
+import { containersOf, isKeptUp, shortId } from "./containers.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
 import { DeployerError, errorCode, publicMessage } from "./errors.ts";
@@ -52,8 +52,8 @@ async function rememberBefore(
   images: ImageTexts,
   { store, compose }: Ports,
 ): Promise<Before> {
-  const running = old.filter(isRunning);
-  const [first] = running;
+  const running = old.filter(isKeptUp);
+  const first = running[0] ?? old[0];
   const recorded =
     first === undefined
       ? ""

@@ -35,9 +35,10 @@ export async function keepUnchanged(
   const { service, digest, fileImage } = target;
   const pinned = ports.store.pins().find((pin) => pin.service === service.name);
   const [container] = containers;
-  if (container === undefined || pinned?.digest === digest) return;
-
+  if (container === undefined) return;
   const { imageText } = container;
+  if (pinned?.digest === digest && pinned.imageText === imageText) return;
+
   const recorded = await ports.compose.record(withImage(pins, service.name, imageText));
   ports.store.commit(
     { service: service.name, imageText, fileImage, digest, recorded, deployment: deployment.id },

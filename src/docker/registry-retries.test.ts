@@ -30,13 +30,24 @@ test("a token that is refused when it is new is not renewed again", async () => 
   expect(renewals()).toBe(1);
 });
 
-test("when the login fails its reason is the reason", async () => {
+test("a login that cannot be had for now is tried again, then its reason is the reason", async () => {
   const renewal = new DeployerError(
     "registry_unavailable",
     "no ECR token from us-west-2: no answer within 15 s",
   );
-  const { registry } = setUp({ failures: [EXPIRED], renewal });
+  const { registry, tried, renewals, pauses } = setUp({ failures: [EXPIRED], renewal });
   await expect(registry.resolve(WEB, NEVER)).rejects.toBe(renewal);
+  expect(tried).toEqual(["ecr"]);
+  expect(renewals()).toBe(3);
+  expect(pauses).toEqual([1_000, 3_000]);
+});
+
+test("a login that AWS refuses is not tried again, and its reason is the reason", async () => {
+  const renewal = new DeployerError("registry_denied", "no ECR token from us-west-2: AccessDeniedException");
+  const { registry, renewals, pauses } = setUp({ failures: [EXPIRED], renewal });
+  await expect(registry.resolve(WEB, NEVER)).rejects.toBe(renewal);
+  expect(renewals()).toBe(1);
+  expect(pauses).toEqual([]);
 });
 
 test("a login that AWS refuses at first is not taken for a refused pull", async () => {

@@ -43,11 +43,13 @@ export function createRegistry(options: RegistryOptions): Registry {
   ): Promise<T> {
     const fields = { image: text, registry: image.registry };
     const tokens = ecr !== undefined && image.registry === ecrRegistry ? ecr.tokens : undefined;
+    let wasRefused = false;
     let renewed: Credential | undefined;
     for (let failures = 0; ;) {
       signal.throwIfAborted();
       let isAsked = false;
       try {
+        if (wasRefused) renewed ??= await tokens?.renew();
         const credential = renewed ?? (await credentialFor(image));
         isAsked = true;
         const result = await attempt(credential);
@@ -57,9 +59,9 @@ export function createRegistry(options: RegistryOptions): Registry {
         signal.throwIfAborted();
         const reason = publicMessage(error);
         const isRefused = isAsked && errorCode(error) === "registry_denied";
-        if (isRefused && tokens !== undefined && renewed === undefined) {
+        if (isRefused && tokens !== undefined && !wasRefused) {
           log.warn("pull refused by the registry; logging in again", { ...fields, reason });
-          renewed = await tokens.renew();
+          wasRefused = true;
           continue;
         }
         const pause = (isRateLimit(error) ? RATE_LIMIT_PAUSES_MS : PAUSES_MS)[failures];

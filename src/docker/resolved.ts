@@ -55,8 +55,15 @@ const NOT_CONFIGURATION = new Set([
   "develop",
 ]);
 
+/** Errors: `compose_file` for a text that is not a project as we know it. */
 export function parseResolved(yaml: string): Resolved {
-  return Resolved.parse(Bun.YAML.parse(yaml));
+  try {
+    return Resolved.parse(Bun.YAML.parse(yaml));
+  } catch (cause) {
+    throw new DeployerError("compose_file", "docker compose config printed what this program cannot read", {
+      cause,
+    });
+  }
 }
 
 /** Errors: `compose_file` for an `x-deployer` that cannot be read, all problems in one message. */

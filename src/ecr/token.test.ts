@@ -174,6 +174,20 @@ test("failing logins are repeated after growing pauses, a quarter of an hour at 
   expect(setup.tokens.state().ok).toBe(true);
 });
 
+test("pulls that fail to log in do not put off the login in the background", async () => {
+  const at: number[] = [];
+  const setup = setUp((call) => {
+    at.push(setup.now());
+    if (call < 6) throw DOWN;
+    return setup.life(call);
+  });
+  await setup.live(24, 1);
+  for (let pull = 0; pull < 4; pull += 1) await setup.tokens.renew().catch(() => undefined);
+  await setup.live(24, 6);
+  expect(at.map((time) => (time - NOON) / 1000)).toEqual([0, 0, 0, 0, 0, 5]);
+  expect(setup.tokens.state().ok).toBe(true);
+});
+
 test("nothing that is logged holds the token", async () => {
   const { tokens, logged, live } = setUp();
   await live(13);

@@ -54,9 +54,11 @@ export function createEcrTokens(options: {
       const authorization = await authorize();
       held = hold(authorization, domain, clock.now());
     } catch (error) {
-      failures += 1;
-      const pause = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LONGEST_RETRY_MS);
-      retryAt = clock.now() + pause;
+      // A pull that fails in between does not put off what the background will try.
+      if (clock.now() >= retryAt) {
+        retryAt = clock.now() + Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS);
+        failures += 1;
+      }
       lastFailure = publicMessage(error);
       log.warn("registry login failed", {
         registry: domain,
@@ -66,6 +68,7 @@ export function createEcrTokens(options: {
       throw error;
     }
     failures = 0;
+    retryAt = 0;
     isDropped = false;
     log.info("registry login successful", {
       registry: domain,

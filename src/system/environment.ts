@@ -1,7 +1,30 @@
-/**
- * The environment as we were given it: what configuration is read from and what Compose gets.
- * Imported first, because Bun reads its limit on concurrent requests once: with 256, the default, the next one waits silently.
- */
-export const environment: Readonly<Record<string, string | undefined>> = { ...process.env };
+/** Bun's limit on requests under way at once. With its default, 256, the next one waits silently: a ping, or the registry. */
+const LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";
+const LIMIT = "2000";
 
-process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"] ??= "2000";
+startWithLimit();
+
+/** The environment as we were given it: what configuration is read from and what Compose gets. */
+export const environment: Readonly<Record<string, string | undefined>> = given();
+
+/**
+ * Bun reads its limit once, before any of our code runs, so this process begins anew with it: same pid, same arguments,
+ * some milliseconds. Import this module first: whatever was loaded before it is loaded twice.
+ */
+function startWithLimit(): void {
+  const isBuilt = import.meta.path.startsWith("/$bunfs/");
+  if (!isBuilt || process.env[LIMIT_VARIABLE] !== undefined) return;
+  try {
+    process.execve?.(process.execPath, [process.argv0, ...process.argv.slice(2)], {
+      ...process.env,
+      [LIMIT_VARIABLE]: LIMIT,
+    });
+  } catch {
+    // Where that is forbidden 256 have to do.
+  }
+}
+
+function given(): Record<string, string | undefined> {
+  const { [LIMIT_VARIABLE]: limit, ...rest } = process.env;
+  return limit === undefined || limit === LIMIT ? rest : { ...rest, [LIMIT_VARIABLE]: limit };
+}

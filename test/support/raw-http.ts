@@ -33,6 +33,8 @@ export async function exchange(
 
 export type Connection = {
   send(bytes: Uint8Array | string): void;
+  /** Resolves when all of it has left this process, or cannot any more. */
+  sent(): Promise<void>;
   /** What has come so far, bytes as characters. */
   received(): string;
   isClosed(): boolean;
@@ -64,6 +66,12 @@ export async function connect(port: number): Promise<Connection> {
   });
   return {
     send: (bytes) => void socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes),
+    async sent() {
+      if (isClosed || !socket.writableNeedDrain) return;
+      const { promise: drained, resolve } = Promise.withResolvers<void>();
+      socket.once("drain", resolve);
+      await Promise.race([drained, closed]);
+    },
     received: () => text,
     isClosed: () => isClosed,
     endSending: () => void socket.end(),

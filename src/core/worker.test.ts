@@ -1,0 +1,315 @@
+import { describe, expect, test } from "bun:test";
+
+import { digestOf, fakeWorld, never, service, START, type World } from "../../test/fakes.ts";
+import type { Deployment } from "./deployment.ts";
+import { DeployerError } from "./errors.ts";
+import { Worker } from "./worker.ts";
+
+const SECOND = 1_000;
+
+function workerIn(world: World, ready: Promise<void> = Promise.resolve()): Worker {
+  let last = 0;
+  return new Worker(world, world.queue, ready, () => `d${(last += 1)}`);
+}
+
+const request = (name: string, image?: string) => ({ service: name, image, force: false });
+
+function shop(): World {
+  const world = fakeWorld([service("web"), service("api")]);
+  world.add("web");
+  world.add("api");
+  return world;
+}
+
+/** A promise kept from being awaited too early by the function that makes it. */
+type Submitted = { end: Promise<Deployment> };
+async function submit(worker: Worker, name: string, image?: string): Promise<Submitted> {
+  const { id } = await worker.submit(request(name, image), "github-actions");
+  return { end: worker.ended(id, never()) };
+}
+
+describe("an accepted deployment", () => {
+  test("is on disk before its caller hears of it", async () => {
+    const world = shop();
+    const accepted = await workerIn(world).submit(request("web", "web:v2"), "github-actions");
+    expect(accepted).toMatchObject({
+      id: "d1",
+      service: "web",
+      image: "web:v2",
+      issuer: "github-actions",
+      status: "queued",
+      createdAt: START,
+    });
+    expect(world.store.find("d1")?.createdAt).toBe(START);
+  });
+
+  test("runs to its end, which is on disk when its caller hears of it", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const { end } = await submit(worker, "web", "web:v2");
+    expect(worker.unfinished).toBe(1);
+    const ended = await end;
+    expect(ended).toMatchObject({
+      status: "succeeded",
+      changed: true,
+      digest: digestOf("web:v2"),
+      reason: "",
+      startedAt: START,
+      endedAt: START + 3 * SECOND,
+    });
+    expect(world.store.find("d1")).toEqual(ended);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(worker.unfinished).toBe(0);
+  });
+
+  test("has its failure on disk and in the log", async () => {
+    const world = shop();
+    world.fail("pull web:v2", "no space left on device");
+    const { end } = await submit(workerIn(world), "web", "web:v2");
+    expect(await end).toMatchObject({ status: "failed", code: "docker", changed: false });
+    expect(world.log.lines.at(-1)).toMatchObject({
+      level: "error",
+      message: "deployment ended",
+      fields: { deployment: "d1", status: "failed", milliseconds: 0 },
+    });
+  });
+
+  test("goes on when its caller goes away", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const { id } = await worker.submit(request("web", "web:v2"), "github-actions");
+    const caller = new AbortController();
+    const waiting = worker.ended(id, caller.signal);
+    caller.abort(new Error("gone"));
+    await expect(waiting).rejects.toThrow("gone");
+    expect(await worker.ended(id, never())).toMatchObject({ status: "succeeded" });
+  });
+
+  test("answers every caller who asks for its end, then and later", async () => {
+    const worker = workerIn(shop());
+    await worker.submit(request("web", "web:v2"), "github-actions");
+    const [one, other] = await Promise.all([worker.ended("d1", never()), worker.ended("d1", never())]);
+    expect(one).toEqual(other);
+    expect(await worker.ended("d1", never())).toEqual(one);
+  });
+
+  test("that cannot be written to disk is refused", async () => {
+    const world = shop();
+    const store = {
+      ...world.store,
+      insert() {
+        throw new Error("disk full");
+      },
+    };
+    const worker = workerIn({ ...world, store });
+    await expect(worker.submit(request("web"), "github-actions")).rejects.toThrow("disk full");
+    expect(worker.unfinished).toBe(0);
+    expect(world.calls).toEqual([]);
+  });
+
+  test("whose end cannot be written is not called ended", async () => {
+    const world = shop();
+    let updates = 0;
+    const store = {
+      ...world.store,
+      update(deployment: Deployment) {
+        updates += 1;
+        if (updates === 2) throw new Error("disk full");
+        world.store.update(deployment);
+      },
+    };
+    const { end } = await submit(workerIn({ ...world, store }), "web", "web:v2");
+    await expect(end).rejects.toThrow("disk full");
+    expect(world.store.find("d1")?.status).toBe("running");
+    expect(world.log.lines.map(({ message }) => message)).toContain(
+      "the end of a deployment could not be recorded",
+    );
+  });
+});
+
+test("an id that nobody gave is unknown", async () => {
+  await expect(workerIn(shop()).ended("nope", never())).rejects.toMatchObject({
+    code: "not_found",
+    message: 'unknown deployment "nope"',
+  });
+});
+
+test.each([
+  [request("nope"), "not_found", 'unknown service "nope"'],
+  [
+    request("web", "evil:v1"),
+    "not_deployable",
+    expect.stringContaining('image "evil:v1" is not from a repository'),
+  ],
+])("a request that may not be deployed is refused and leaves no row: %j", async (asked, code, message) => {
+  const world = shop();
+  await expect(workerIn(world).submit(asked, "github-actions")).rejects.toMatchObject({ code, message });
+  expect(world.store.unfinished()).toEqual([]);
+});
+
+describe("several deployments", () => {
+  test("of one service run one after the other, in the order they came", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const all = [
+      await submit(worker, "web", "web:v2"),
+      await submit(worker, "web", "web:v3"),
+      await submit(worker, "web", "web:v4"),
+    ];
+    const ends = await Promise.all(all.map(({ end }) => end));
+    expect(ends.map(({ status, startedAt }) => [status, (startedAt ?? 0) - START])).toEqual([
+      ["succeeded", 0],
+      ["succeeded", 3 * SECOND],
+      ["succeeded", 6 * SECOND],
+    ]);
+    expect(world.ps()).toEqual(["api-1 running api:v1", "web-4 running web:v4"]);
+  });
+
+  test("of different services run at the same time", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const all = [await submit(worker, "web", "web:v2"), await submit(worker, "api", "api:v2")];
+    const ends = await Promise.all(all.map(({ end }) => end));
+    expect(ends.map(({ startedAt }) => startedAt)).toEqual([START, START]);
+  });
+
+  test("of one service: one that fails does not hold up the next", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    world.lives.set("web:v2", { exits: { after: 100, code: 1 } });
+    const [bad, good] = [await submit(worker, "web", "web:v2"), await submit(worker, "web", "web:v3")];
+    expect((await bad.end).status).toBe("rolled_back");
+    expect((await good.end).status).toBe("succeeded");
+  });
+
+  test("up to 200 may wait, then they are refused", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const hold = Promise.withResolvers<void>();
+    world.before("resolve web:v1", () => hold.promise);
+    const first = await submit(worker, "web");
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let n = 0; n < 200; n += 1) await worker.submit(request("web"), "github-actions");
+    await expect(worker.submit(request("api"), "github-actions")).rejects.toMatchObject({
+      code: "queue_full",
+    });
+    expect(world.store.unfinished()).toHaveLength(201);
+    hold.resolve();
+    await first.end;
+    const { end } = await submit(worker, "api");
+    expect((await end).status).toBe("succeeded");
+    await worker.stop();
+  });
+});
+
+describe("while the daemon recovers", () => {
+  test("a deployment waits", async () => {
+    const world = shop();
+    const ready = Promise.withResolvers<void>();
+    const { end } = await submit(workerIn(world, ready.promise), "web", "web:v2");
+    world.clock.at(20 * SECOND, () => {
+      expect(world.calls).toEqual([]);
+      ready.resolve();
+    });
+    expect(await end).toMatchObject({ status: "succeeded", endedAt: START + 23 * SECOND });
+  });
+
+  test("it waits for 30 s and then fails, nothing touched", async () => {
+    const world = shop();
+    const { end } = await submit(workerIn(world, new Promise(() => undefined)), "web", "web:v2");
+    expect(await end).toMatchObject({
+      status: "failed",
+      code: "docker",
+      changed: false,
+      endedAt: START + 30 * SECOND,
+      reason:
+        "the daemon is still starting: it waits for Docker, or for the compose file to be readable; see /ready\nnothing was touched",
+    });
+    expect(world.calls).toEqual([]);
+  });
+});
+
+describe("stop", () => {
+  test("lets the running one end, ends the waiting ones unstarted, and refuses new ones", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const [first, second] = [await submit(worker, "web", "web:v2"), await submit(worker, "web", "web:v3")];
+    await new Promise((resolve) => setImmediate(resolve));
+    const stopped = worker.stop();
+    await expect(worker.submit(request("api"), "github-actions")).rejects.toMatchObject({
+      code: "shutting_down",
+      message: "the daemon is shutting down",
+    });
+    await stopped;
+    expect(await first.end).toMatchObject({ status: "succeeded" });
+    expect(await second.end).toMatchObject({
+      status: "failed",
+      code: "interrupted",
+      changed: false,
+      reason: "interrupted: the daemon was stopped before the deployment began\nnothing was touched",
+    });
+    expect(world.ps()).toEqual(["api-1 running api:v1", "web-2 running web:v2"]);
+    expect(world.store.unfinished()).toEqual([]);
+  });
+
+  test("has one that takes too long go back after 75 s, and something serves", async () => {
+    const world = fakeWorld([
+      service("web", { dependsOn: [{ service: "db", condition: "service_healthy", required: true }] }),
+      service("db"),
+    ]);
+    world.add("web");
+    world.lives.set("db:v1", { healthyAfter: 100 * SECOND });
+    const worker = workerIn(world);
+    const { end } = await submit(worker, "web", "web:v2");
+    await new Promise((resolve) => setImmediate(resolve));
+    const began = world.clock.now();
+    await worker.stop();
+    expect(world.clock.now() - began).toBe(75 * SECOND);
+    expect(await end).toMatchObject({
+      status: "failed",
+      code: "interrupted",
+      reason:
+        "interrupted: the daemon was stopped and the deployment did not end in time\nwhat serves now: web:v1 in container web-1",
+    });
+    expect(world.ps()).toContain("web-1 running web:v1");
+  });
+
+  test("refuses a request whose check was under way", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const asked = worker.submit(request("web"), "github-actions");
+    const stopped = worker.stop();
+    await expect(asked).rejects.toMatchObject({ code: "shutting_down" });
+    await stopped;
+    expect(world.store.unfinished()).toEqual([]);
+  });
+
+  test("with nothing to do ends at once", async () => {
+    const world = shop();
+    await workerIn(world).stop();
+    expect(world.clock.now()).toBe(START);
+  });
+
+  test("gives the recovery up that a deployment waits for", async () => {
+    const world = shop();
+    const worker = workerIn(world, new Promise(() => undefined));
+    const { end } = await submit(worker, "web", "web:v2");
+    await new Promise((resolve) => setImmediate(resolve));
+    await worker.stop();
+    expect(await end).toMatchObject({ status: "failed", changed: false });
+    expect(world.ps()).toContain("web-1 running web:v1");
+  });
+});
+
+test("a request for a service of a file that cannot be read is refused with its error", async () => {
+  const world = shop();
+  const compose = {
+    ...world.compose,
+    project: async () => {
+      throw new DeployerError("compose_file", "line 3");
+    },
+  };
+  await expect(workerIn({ ...world, compose }).submit(request("web"), "me")).rejects.toMatchObject({
+    code: "compose_file",
+  });
+});

@@ -1,0 +1,78 @@
+import { expect, test } from "bun:test";
+
+import {
+  type CommandLine,
+  configCommand,
+  createCommand,
+  defaultServicesCommand,
+  hashCommand,
+  recreateCommand,
+} from "./commands.ts";
+
+const FILES = ["/srv/docker-compose.yml", "/state/candidate.compose.yml"] as const;
+const COMPOSE: CommandLine = ["docker", "compose", "-f", FILES[0], "-f", FILES[1]];
+
+test("the file is resolved with all its profiles", () => {
+  expect(configCommand(["/srv/docker-compose.yml"])).toEqual([
+    "docker",
+    "compose",
+    "-f",
+    "/srv/docker-compose.yml",
+    "--profile",
+    "*",
+    "config",
+  ]);
+});
+
+test("the services of a plain up are asked for without any", () => {
+  expect(defaultServicesCommand(FILES)).toEqual([...COMPOSE, "config", "--services"]);
+});
+
+test("the hashes are asked for with all of them", () => {
+  expect(hashCommand(FILES)).toEqual([...COMPOSE, "--profile", "*", "config", "--hash", "*"]);
+});
+
+test("creating starts, builds, pulls and replaces nothing, and takes the dependencies along", () => {
+  expect(createCommand(FILES, "web", 3)).toEqual([
+    ...COMPOSE,
+    "up",
+    "--no-start",
+    "--no-build",
+    "--pull",
+    "never",
+    "--no-recreate",
+    "--scale",
+    "web=3",
+    "--",
+    "web",
+  ]);
+});
+
+test("recreating starts, builds and pulls nothing", () => {
+  expect(recreateCommand(FILES, "web", { withDependencies: true })).toEqual([
+    ...COMPOSE,
+    "up",
+    "--no-start",
+    "--no-build",
+    "--pull",
+    "never",
+    "--force-recreate",
+    "--",
+    "web",
+  ]);
+});
+
+test("recreating alone leaves the dependencies out", () => {
+  expect(recreateCommand(FILES, "web", { withDependencies: false })).toEqual([
+    ...COMPOSE,
+    "up",
+    "--no-start",
+    "--no-build",
+    "--pull",
+    "never",
+    "--force-recreate",
+    "--no-deps",
+    "--",
+    "web",
+  ]);
+});

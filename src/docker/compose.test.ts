@@ -1,0 +1,347 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { fakeLog } from "../../test/fakes.ts";
+import type { Command, RunResult } from "../system/run.ts";
+import { createCompose } from "./compose.ts";
+
+let folder = "";
+let composeFile = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "compose-test-"));
+  composeFile = join(folder, "docker-compose.yml");
+  writeFileSync(composeFile, "services: {}\n");
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const CONFIG = `name: shop
+services:
+  web:
+    image: web:v1
+    environment:
+      KEY: secret
+    volumes:
+      - {type: bind, source: /srv/conf, target: /conf}
+  tool:
+    image: tool:v1
+`;
+const OK: RunResult = { exitCode: 0, signal: undefined, stdout: "", stderr: "", timedOut: false };
+const ENV = { PATH: "/bin", STAGE: "live", UNSET: undefined };
+
+type Answer = (command: Command) => Partial<RunResult> | Promise<Partial<RunResult>>;
+
+/** Compose on a fake `docker`: answers `config` as above, everything else with success, unless told otherwise. */
+function composeWith(answer: Answer = () => ({}), env: Record<string, string | undefined> = ENV) {
+  const commands: Command[] = [];
+  const log = fakeLog();
+  const compose = createCompose({
+    composeFile,
+    stateDir: folder,
+    env,
+    log,
+    async run(command) {
+      commands.push(command);
+      const words = command.argv.join(" ");
+      const stdout = words.endsWith("config") ? CONFIG : words.endsWith("--services") ? "web\n" : "";
+      return { ...OK, stdout, ...(await answer(command)) };
+    },
+  });
+  return { compose, commands, log, argvs: () => commands.map(({ argv }) => argv) };
+}
+
+const NO_IMAGES = { images: new Map<string, string>() };
+
+describe("the project", () => {
+  test("is what docker compose config says, with the environment of the daemon", async () => {
+    const { compose, commands } = composeWith();
+    const project = await compose.project();
+    expect(project.name).toBe("shop");
+    expect(
+      [...project.services.values()].map(({ name, startedByDefault }) => [name, startedByDefault]),
+    ).toEqual([
+      ["web", true],
+      ["tool", false],
+    ]);
+    expect(commands.map(({ argv, env }) => ({ argv, env }))).toEqual([
+      { argv: ["docker", "compose", "-f", composeFile, "--profile", "*", "config"], env: ENV },
+      { argv: ["docker", "compose", "-f", composeFile, "config", "--services"], env: ENV },
+    ]);
+  });
+
+  test("is resolved once while nothing it is read from changes, and again when something does", async () => {
+    const { compose, commands } = composeWith();
+    await Promise.all([compose.project(), compose.project(), compose.files(), compose.record(new Map())]);
+    expect(commands).toHaveLength(2);
+    writeFileSync(join(folder, ".env"), "A=1\n");
+    await compose.project();
+    await compose.project();
+    expect(commands).toHaveLength(4);
+  });
+
+  test.each<[string, string, Record<string, string>]>([
+    ["what it is read from cannot be told", "services: {web: {env_file: $WHERE}}\n", {}],
+    ["env files are named by a variable", "services: {}\n", { COMPOSE_ENV_FILES: "/srv/other.env" }],
+  ])("is resolved each time when %s", async (_, content, env) => {
+    writeFileSync(composeFile, content);
+    const { compose, commands } = composeWith(() => ({}), env);
+    await compose.project();
+    await compose.project();
+    expect(commands).toHaveLength(4);
+  });
+
+  test("that is broken says where, and is asked for again", async () => {
+    let isBroken = true;
+    const { compose } = composeWith(() =>
+      isBroken
+        ? {
+            exitCode: 15,
+            stderr:
+              'time="2026-11-23T12:00:00Z" level=warning msg="STAGE is not set"\nyaml: line 3: did not find expected key\n\n',
+          }
+        : {},
+    );
+    await expect(compose.project()).rejects.toMatchObject({
+      code: "compose_file",
+      message: `compose file ${composeFile}: yaml: line 3: did not find expected key`,
+    });
+    isBroken = false;
+    expect((await compose.project()).name).toBe("shop");
+  });
+
+  test.each<[string, Partial<RunResult>, string]>([
+    [
+      "takes too long",
+      { exitCode: undefined, signal: "SIGTERM", timedOut: true, stderr: "half a line" },
+      "docker compose did not end in time",
+    ],
+    ["says nothing", { exitCode: 1 }, "docker compose ended with 1"],
+    ["is killed", { exitCode: undefined, signal: "SIGKILL" }, "docker compose ended with SIGKILL"],
+  ])("whose docker compose %s is an error of the file", async (_, result, message) => {
+    const { compose } = composeWith(() => result);
+    await expect(compose.project()).rejects.toMatchObject({
+      code: "compose_file",
+      message: `compose file ${composeFile}: ${message}`,
+    });
+  });
+
+  test.each([
+    ["no project at all", "- 1\n"],
+    ["something that is no YAML", "a: [\n"],
+  ])("that Compose prints as %s is an error of the file, too", async (_, stdout) => {
+    const { compose } = composeWith(({ argv }) => (argv.at(-1) === "config" ? { stdout } : {}));
+    await expect(compose.project()).rejects.toMatchObject({ code: "compose_file" });
+  });
+
+  test("knows the files of the host that it needs", async () => {
+    expect(await composeWith().compose.files()).toEqual(["/srv/conf"]);
+  });
+});
+
+describe("a recorded configuration", () => {
+  test("is the whole project with the images, for the daemon's user only", async () => {
+    const { compose } = composeWith();
+    const name = await compose.record(new Map([["web", "web:v2@sha256:1"]]));
+    const path = join(folder, "configs", `${name}.json`);
+    expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({
+      name: "shop",
+      services: {
+        web: { image: "web:v2@sha256:1", environment: { KEY: "secret" } },
+        tool: { image: "tool:v1" },
+      },
+    });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, "configs")).mode & 0o777).toBe(0o700);
+  });
+
+  test("has the same name for the same content, and another for another", async () => {
+    const { compose } = composeWith();
+    const names = [
+      await compose.record(new Map()),
+      await compose.record(new Map([["web", "web:v1"]])),
+      await compose.record(new Map([["web", "web:v2"]])),
+    ];
+    expect(names[1]).toBe(names[0] ?? "");
+    expect(names[2]).not.toBe(names[0] ?? "");
+    expect(readdirSync(join(folder, "configs"))).toHaveLength(2);
+  });
+
+  test("has Compose's own hash of each service", async () => {
+    const { compose, argvs } = composeWith(({ argv }) =>
+      argv.includes("--hash") ? { stdout: "web-next 222\nweb 111\ntool 333\n" } : {},
+    );
+    expect(await compose.labelHash("abc", "web")).toBe("111");
+    expect(await compose.labelHash("abc", "gone")).toBe("");
+    const file = join(folder, "configs", "abc.json");
+    expect(argvs()[0]).toEqual(["docker", "compose", "-f", file, "--profile", "*", "config", "--hash", "*"]);
+  });
+
+  test("whose hash cannot be had is an error", async () => {
+    const { compose } = composeWith(() => ({ exitCode: 1, stderr: "open: no such file or directory" }));
+    await expect(compose.labelHash("abc", "web")).rejects.toMatchObject({
+      code: "compose_file",
+      message: "recorded configuration: open: no such file or directory",
+    });
+  });
+});
+
+describe("creating", () => {
+  test("beside: from the file and a file of this deployment's images", async () => {
+    let candidate = "";
+    const { compose, argvs, commands } = composeWith(() => {
+      candidate = readFileSync(join(folder, "candidate.compose.yml"), "utf8");
+      return {};
+    });
+    const images = new Map([
+      ["web", "web:v2@sha256:1"],
+      ["api", "api:v7"],
+    ]);
+    await compose.createBeside({ images }, "web", 2);
+    expect(argvs()).toEqual([
+      [
+        "docker",
+        "compose",
+        "-f",
+        composeFile,
+        "-f",
+        join(folder, "candidate.compose.yml"),
+        "up",
+        "--no-start",
+        "--no-build",
+        "--pull",
+        "never",
+        "--no-recreate",
+        "--scale",
+        "web=2",
+        "--",
+        "web",
+      ],
+    ]);
+    expect(commands[0]?.env).toEqual(ENV);
+    expect(Bun.YAML.parse(candidate)).toEqual({
+      services: { web: { image: "web:v2@sha256:1" }, api: { image: "api:v7" } },
+    });
+    expect(candidate).toStartWith("# Written by deployer-service.");
+  });
+
+  test("from a recorded configuration: from that file alone", async () => {
+    const { compose, argvs } = composeWith();
+    await compose.recreate({ recorded: "abc" }, "web", { withDependencies: false });
+    expect(argvs()).toEqual([
+      [
+        "docker",
+        "compose",
+        "-f",
+        join(folder, "configs", "abc.json"),
+        "up",
+        "--no-start",
+        "--no-build",
+        "--pull",
+        "never",
+        "--force-recreate",
+        "--no-deps",
+        "--",
+        "web",
+      ],
+    ]);
+  });
+
+  test("without any images writes a file that Compose can read", async () => {
+    await composeWith().compose.createBeside(NO_IMAGES, "web", 1);
+    expect(Bun.YAML.parse(readFileSync(join(folder, "candidate.compose.yml"), "utf8"))).toEqual({
+      services: {},
+    });
+  });
+
+  test.each<[string, Partial<RunResult>]>([
+    ["by a signal", { exitCode: undefined, signal: "SIGTERM" }],
+    ["by SIGINT, as Compose reports it", { exitCode: 130 }],
+    ["by SIGTERM, as Compose reports it", { exitCode: 143 }],
+  ])("that was ended %s is done again", async (_, result) => {
+    const results = [result, result, {}];
+    const { compose, argvs, log } = composeWith(() => results.shift() ?? {});
+    await compose.createBeside(NO_IMAGES, "web", 2);
+    expect(argvs()).toHaveLength(3);
+    expect(new Set(argvs().map((argv) => argv.join(" "))).size).toBe(1);
+    expect(log.lines.map(({ level, fields }) => [level, fields])).toEqual([
+      ["warn", { step: 'creating containers of "web"', attempt: 1 }],
+      ["warn", { step: 'creating containers of "web"', attempt: 2 }],
+    ]);
+  });
+
+  test("that is ended by a signal three times has failed", async () => {
+    const { compose, argvs } = composeWith(() => ({ exitCode: undefined, signal: "SIGTERM" }));
+    await expect(compose.createBeside(NO_IMAGES, "web", 2)).rejects.toMatchObject({
+      code: "rollout",
+      message: 'creating containers of "web": docker compose ended with SIGTERM',
+    });
+    expect(argvs()).toHaveLength(3);
+  });
+
+  test.each<[string, Partial<RunResult>, string]>([
+    [
+      "fails",
+      {
+        exitCode: 1,
+        stderr: " Container shop-web-2  Creating\nError response from daemon: No such image: web:v2\n",
+      },
+      "Error response from daemon: No such image: web:v2",
+    ],
+    [
+      "takes too long",
+      { exitCode: undefined, signal: "SIGKILL", timedOut: true },
+      "docker compose did not end in time",
+    ],
+  ])("that %s is not done again", async (_, result, message) => {
+    const { compose, argvs } = composeWith(() => result);
+    await expect(compose.recreate(NO_IMAGES, "web", { withDependencies: true })).rejects.toMatchObject({
+      code: "rollout",
+      message: `recreating "web": ${message}`,
+    });
+    expect(argvs()).toHaveLength(1);
+  });
+
+  test("is done one at a time, each with its own images, and a failure does not hold up the next", async () => {
+    const gates = [Promise.withResolvers<Partial<RunResult>>(), Promise.withResolvers<Partial<RunResult>>()];
+    const candidates: string[] = [];
+    const { compose, argvs } = composeWith(() => {
+      candidates.push(
+        readFileSync(join(folder, "candidate.compose.yml"), "utf8").split("\n")[3]?.trim() ?? "",
+      );
+      return gates[candidates.length - 1]?.promise ?? {};
+    });
+    const first = compose.createBeside({ images: new Map([["web", "web:v2"]]) }, "web", 2);
+    const second = compose.createBeside({ images: new Map([["api", "api:v2"]]) }, "api", 2);
+    await Bun.sleep(1);
+    expect(argvs()).toHaveLength(1);
+    gates[0]?.resolve({ exitCode: 1 });
+    await expect(first).rejects.toThrow();
+    gates[1]?.resolve({});
+    await second;
+    expect(candidates).toEqual(['image: "web:v2"', 'image: "api:v2"']);
+  });
+});
+
+describe("the pins", () => {
+  test("are written for docker compose -f <file> -f <pins>, for the daemon's user only", async () => {
+    const { compose, commands } = composeWith();
+    await compose.writePins(new Map([["web", "web:v2@sha256:1"]]));
+    const path = join(folder, "pins.compose.yml");
+    expect(readFileSync(path, "utf8")).toBe(
+      '# Written by deployer-service. Use it after the compose file: docker compose -f docker-compose.yml -f this up -d\nservices:\n  "web":\n    image: "web:v2@sha256:1"\n',
+    );
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await compose.writePins(new Map());
+    expect(Bun.YAML.parse(readFileSync(path, "utf8"))).toEqual({ services: {} });
+    expect(commands).toEqual([]);
+  });
+
+  test("are not written again when they are the same", async () => {
+    const { compose } = composeWith();
+    await compose.writePins(new Map([["web", "web:v2"]]));
+    const { ino } = statSync(join(folder, "pins.compose.yml"));
+    await compose.writePins(new Map([["web", "web:v2"]]));
+    expect(statSync(join(folder, "pins.compose.yml")).ino).toBe(ino);
+  });
+});

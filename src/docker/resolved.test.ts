@@ -1,0 +1,264 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+
+import type { Service } from "../core/ports.ts";
+import { hostFiles, parseResolved, toProject, withImages } from "./resolved.ts";
+
+/** What `docker compose config` prints of one service `web` with these lines. */
+function webWith(lines: string): string {
+  const fields = lines
+    .split("\n")
+    .map((line) => `    ${line}\n`)
+    .join("");
+  return `name: shop\nservices:\n  web:\n    image: web:v1\n${fields}networks:\n  default:\n    name: shop_default\n`;
+}
+
+function webOf(yaml: string): Service {
+  const web = toProject(parseResolved(yaml), new Set(["web"])).services.get("web");
+  if (web === undefined) throw new Error("no web");
+  return web;
+}
+
+const hash = (lines: string): string => webOf(webWith(lines)).configHash;
+
+test("a service as a rollout needs it", () => {
+  const yaml = webWith(
+    [
+      "container_name: the-web",
+      "depends_on:",
+      "  db:",
+      "    condition: service_healthy",
+      "    required: true",
+      "    restart: true",
+      "  cache:",
+      "    required: false",
+      "deploy:",
+      "  replicas: 2",
+      "x-deployer:",
+      "  images: [ghcr.io/acme/web]",
+    ].join("\n"),
+  );
+  expect(webOf(yaml)).toEqual({
+    name: "web",
+    image: "web:v1",
+    builtImage: "shop-web",
+    configHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    replicas: 2,
+    containerName: "the-web",
+    images: ["ghcr.io/acme/web"],
+    dependsOn: [
+      { service: "db", condition: "service_healthy", required: true },
+      { service: "cache", condition: "service_started", required: false },
+    ],
+    startedByDefault: true,
+  });
+});
+
+test("a service that is built here has no image of its own, and one of a profile is not started by default", () => {
+  const project = toProject(
+    parseResolved("name: shop\nservices:\n  tool:\n    build:\n      context: /srv\n    profiles: [ops]\n"),
+    new Set(),
+  );
+  expect(project.services.get("tool")).toMatchObject({
+    image: undefined,
+    builtImage: "shop-tool",
+    replicas: 1,
+    startedByDefault: false,
+  });
+});
+
+test("a project without services is a project", () => {
+  expect(toProject(parseResolved("name: shop\nservices: {}\n"), new Set()).services.size).toBe(0);
+});
+
+test.each([
+  ["scale: 3", 3],
+  ["scale: 0", 0],
+  ["deploy:\n  replicas: 4", 4],
+  ["scale: 2\ndeploy:\n  replicas: 2", 2],
+  ["deploy:\n  resources: {}", 1],
+  ["deploy: null", 1],
+])("%j wants %p containers", (lines, replicas) => {
+  expect(webOf(webWith(lines)).replicas).toBe(replicas);
+});
+
+describe("our configuration hash", () => {
+  const BASE = 'environment:\n  A: "1"\n  B: two\ncommand:\n  - run\n  - fast';
+
+  test.each([
+    "image: web:v2",
+    "build:\n  context: /srv",
+    "depends_on:\n  db:\n    condition: service_started\n    required: true",
+    "scale: 3",
+    "deploy:\n  replicas: 3",
+    "profiles: [ops]",
+    "pull_policy: always",
+    "x-deployer:\n  images: [other]",
+    "x-anything: 1",
+  ])("does not see %j", (lines) => {
+    expect(hash(`${BASE}\n${lines}`)).toBe(hash(BASE));
+  });
+
+  test.each([
+    "command:\n  - fast\n  - run",
+    'environment:\n  A: "2"\n  B: two',
+    'environment:\n  A: "1"',
+    "container_name: web",
+    "hostname: web",
+    'ports:\n  - mode: ingress\n    target: 80\n    published: "8080"\n    protocol: tcp',
+    "volumes:\n  - type: bind\n    source: /a\n    target: /b",
+    "restart: always",
+    "networks:\n  default: null",
+    "healthcheck:\n  test: [CMD, ok]",
+    'deploy:\n  replicas: 3\n  resources:\n    limits:\n      memory: "1"',
+    "labels:\n  a: b",
+    "secrets:\n  - source: s",
+    "stop_grace_period: 1s",
+  ])("sees %j", (lines) => {
+    expect(hash(`${BASE}\n${lines}`)).not.toBe(hash(BASE));
+  });
+
+  test("does not see the order of keys, and sees that of lists", () => {
+    expect(hash('environment:\n  B: two\n  A: "1"\ncommand: [x]')).toBe(
+      hash('command: [x]\nenvironment:\n  A: "1"\n  B: two'),
+    );
+    expect(hash("cap_add: [A, B]")).not.toBe(hash("cap_add: [B, A]"));
+  });
+
+  test("does not see the order of keys, however deep", () => {
+    const reversed = (value: unknown): unknown =>
+      typeof value === "object" && value !== null && !Array.isArray(value)
+        ? Object.fromEntries(
+            Object.entries(value)
+              .toReversed()
+              .map(([key, nested]) => [key, reversed(nested)]),
+          )
+        : value;
+    const hashOf = (labels: unknown): string =>
+      webOf(JSON.stringify({ name: "shop", services: { web: { image: "web:v1", labels } } })).configHash;
+    fc.assert(
+      fc.property(fc.object({ maxDepth: 3, key: fc.stringMatching(/^[a-z_]{1,8}$/) }), (labels) => {
+        const value: unknown = JSON.parse(JSON.stringify(labels));
+        expect(hashOf(reversed(value))).toBe(hashOf(value));
+      }),
+    );
+  });
+});
+
+describe("x-deployer", () => {
+  test.each([
+    ["x-deployer: {}", []],
+    ["x-deployer: null", []],
+    ["x-deployer:\n  images: []", []],
+    ["x-deployer:\n  images: [a/b, c]", ["a/b", "c"]],
+  ])("%j allows %j", (lines, images) => {
+    expect(webOf(webWith(lines)).images).toEqual(images);
+  });
+
+  test.each([
+    ["x-deployer:\n  strategi: rolling", "web", "strategi"],
+    ["x-deployer:\n  images: a/b", "web", "images"],
+    ["x-deployer:\n  images: [7]", "web", "images.0"],
+    ["x-deployer: yes please", "web", "x-deployer"],
+  ])("%j is an error that names service and key", (lines, name, key) => {
+    const read = (): Service => webOf(webWith(lines));
+    expect(read).toThrow(expect.objectContaining({ code: "compose_file" }));
+    expect(read).toThrow(`service "${name}": x-deployer`);
+    expect(read).toThrow(key);
+  });
+
+  test("all problems are in one message, a line each", () => {
+    const yaml = `name: shop\nservices:\n  a:\n    x-deployer: {one: 1}\n  b:\n    x-deployer: {two: 2}\n`;
+    const read = (): unknown => toProject(parseResolved(yaml), new Set());
+    expect(read).toThrow(/^service "a": x-deployer.*one.*\nservice "b": x-deployer.*two.*$/);
+  });
+});
+
+describe("the recorded configuration", () => {
+  const YAML = `name: shop
+services:
+  web:
+    image: web:v1
+    environment:
+      PRICE: $$5
+      TEXT: "true"
+      NUMBER: "0123"
+      LINES: |
+        one
+          two
+      KEPT: |+
+        three
+
+      QUOTED: 'it''s "this"'
+    x-note: kept
+  db:
+    image: db:v1
+  local:
+    build:
+      context: /srv
+networks:
+  default:
+    name: shop_default
+x-top: kept
+`;
+
+  test("has these image texts and all else as it was", () => {
+    const resolved = parseResolved(YAML);
+    const text = withImages(
+      resolved,
+      new Map([
+        ["web", "web:v2@sha256:1"],
+        ["local", "local:v1"],
+        ["gone", "x"],
+      ]),
+    );
+    expect(JSON.parse(text)).toEqual({
+      name: "shop",
+      services: {
+        web: {
+          image: "web:v2@sha256:1",
+          environment: {
+            PRICE: "$$5",
+            TEXT: "true",
+            NUMBER: "0123",
+            LINES: "one\n  two\n",
+            KEPT: "three\n\n",
+            QUOTED: 'it\'s "this"',
+          },
+          "x-note": "kept",
+        },
+        db: { image: "db:v1" },
+        local: { image: "local:v1", build: { context: "/srv" } },
+      },
+      networks: { default: { name: "shop_default" } },
+      secrets: {},
+      configs: {},
+      "x-top": "kept",
+    });
+  });
+
+  test("is one that reads as itself", () => {
+    const text = withImages(parseResolved(YAML), new Map([["web", "web:v2"]]));
+    expect(withImages(parseResolved(text), new Map())).toBe(text);
+  });
+});
+
+test("the files that must be on the host are bind mounts, secrets and configs, each once", () => {
+  const yaml = `name: shop
+services:
+  web:
+    volumes:
+      - {type: bind, source: /srv/conf, target: /conf, bind: {create_host_path: false}}
+      - {type: bind, source: /srv/conf, target: /conf2}
+      - {type: bind, source: /srv/made, target: /made, bind: {create_host_path: true}}
+      - {type: volume, source: data, target: /data}
+      - {type: tmpfs, target: /tmp}
+secrets:
+  key: {name: shop_key, file: /srv/key}
+  outside: {name: outside, external: true}
+configs:
+  conf: {name: shop_conf, file: /srv/conf}
+  inline: {name: inline, content: hello}
+`;
+  expect(hostFiles(parseResolved(yaml))).toEqual(["/srv/conf", "/srv/key"]);
+});

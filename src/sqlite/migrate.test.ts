@@ -1,0 +1,52 @@
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+
+import { migrate } from "./migrate.ts";
+
+function tables(database: Database): string[] {
+  return database
+    .query<{ name: string }, []>("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+    .all()
+    .map(({ name }) => name);
+}
+
+function version(database: Database): number | undefined {
+  return database.query<{ user_version: number }, []>("PRAGMA user_version").get()?.user_version;
+}
+
+test("an empty database gets every table", () => {
+  const database = new Database(":memory:");
+  migrate(database, "state.db");
+  expect(tables(database)).toEqual(["deployments", "facts", "origins", "pins"]);
+  expect(version(database)).toBe(1);
+});
+
+test("one that is up to date keeps what it has", () => {
+  const database = new Database(":memory:");
+  migrate(database, "state.db");
+  database.run("INSERT INTO facts (name, value) VALUES ('project', 'shop')");
+  migrate(database, "state.db");
+  expect(database.query("SELECT value FROM facts").all()).toEqual([{ value: "shop" }]);
+  expect(version(database)).toBe(1);
+});
+
+test("one of a newer version is refused and left alone", () => {
+  const database = new Database(":memory:");
+  database.run("PRAGMA user_version = 2");
+  expect(() => migrate(database, "state.db")).toThrow(
+    expect.objectContaining({
+      code: "config",
+      message:
+        "state.db was written by a newer deployer-service (schema 2, this one knows 1): install that version again, or move the file away to start without history",
+    }),
+  );
+  expect(tables(database)).toEqual([]);
+});
+
+test("a step that fails leaves nothing behind", () => {
+  const database = new Database(":memory:");
+  database.run("CREATE TABLE pins (mine TEXT)");
+  expect(() => migrate(database, "state.db")).toThrow("already exists");
+  expect(tables(database)).toEqual(["pins"]);
+  expect(version(database)).toBe(0);
+});

@@ -1,0 +1,164 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect, test } from "bun:test";
+
+import { startAlone } from "../contract/refused-start.ts";
+import { attempt, BASE_ENV, run } from "../support/run.ts";
+import { stage } from "../support/stage.ts";
+
+const RUN_DEADLINE = 20_000;
+/** Each leaves a line in the log: more than a pipe holds. */
+const REQUESTS = 2_000;
+const PIPE_BYTES = 64 * 1024;
+
+const DOTENV = "JWT_ISSUERS=nobody\nBIND_ADDRESS=203.0.113.1\nDEPLOYER_TEST=1\n";
+const DOTENV_FILES = [".env", ".env.local", ".env.production", ".env.development"];
+
+test("settings and code in the working directory and in HOME are not looked at", async () => {
+  await using folder = hostileFolder();
+  await using daemon = await startAlone({
+    cwd: folder.path,
+    env: { HOME: folder.path, XDG_CONFIG_HOME: folder.path },
+  });
+  const headers = { Authorization: `Bearer ${await daemon.token()}` };
+  expect((await daemon.request("GET", "/config", { headers })).status).toBe(200);
+  const environ = readFileSync(`/proc/${daemon.pid}/environ`, "utf8");
+  expect(environ).not.toContain("DEPLOYER_TEST");
+  expect(existsSync(folder.marker)).toBe(false);
+  expect(daemon.noise()).toBe("");
+});
+
+test("no command runs code of the working directory", async () => {
+  await using folder = hostileFolder();
+  for (const args of [["version"], ["--help"], ["jwt", "version"], ["jwt", "sign"], ["check"], ["run", "evil.ts"]]) {
+    const result = await attempt([stage().binary, ...args], { cwd: folder.path, env: BASE_ENV });
+    expect(result.stdout + result.stderr).not.toContain("evil");
+  }
+  expect(existsSync(folder.marker)).toBe(false);
+});
+
+test("the files that a runtime would read there are not even opened", async () => {
+  const path = mkdtempSync(join(tmpdir(), "dstest-fifo-"));
+  try {
+    const names = [...DOTENV_FILES, "bunfig.toml", ".bunfig.toml", "package.json", "tsconfig.json"];
+    // Whoever opens one of these waits for a writer who never comes.
+    await run(["mkfifo", ...names.map((name) => join(path, name))]);
+    await using daemon = await startAlone({ cwd: path });
+    expect((await daemon.request("GET", "/health")).status).toBe(200);
+    const version = await run([stage().binary, "version"], { cwd: path, env: BASE_ENV, deadline: RUN_DEADLINE });
+    expect(version.stdout).toBe("v1.2.3\n");
+  } finally {
+    rmSync(path, { recursive: true });
+  }
+});
+
+test("NODE_OPTIONS loads nothing", async () => {
+  await using folder = hostileFolder();
+  const env = { ...BASE_ENV, NODE_OPTIONS: `--require ${folder.path}/evil.ts` };
+  const result = await run([stage().binary, "version"], { cwd: folder.path, env });
+  expect(result).toEqual({ exitCode: 0, stdout: "v1.2.3\n", stderr: "" });
+  expect(existsSync(folder.marker)).toBe(false);
+});
+
+test("without HOME, in a folder that is gone, it starts and says its version", async () => {
+  const path = mkdtempSync(join(tmpdir(), "dstest-gone-"));
+  const result = await run(["sh", "-c", `rmdir "${path}" && exec "${stage().binary}" version`], { cwd: path, env: {} });
+  expect(result.stdout).toBe("v1.2.3\n");
+});
+
+test.each(["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGWINCH"] as const)("%s does not end the daemon", async (signal) => {
+  await using daemon = await startAlone();
+  process.kill(daemon.pid, signal);
+  expect((await daemon.request("GET", "/health")).status).toBe(200);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("%s ends it with 0 and leaves the port free", async (signal) => {
+  await using daemon = await startAlone();
+  expect(await daemon.stop(signal)).toBe(0);
+  expect(daemon.log().at(-1)?.message).toBe("stopped");
+  await using again = await daemon.startAgain();
+  expect((await again.request("GET", "/health")).status).toBe(200);
+});
+
+const OUTPUTS: [what: string, redirect: string][] = [
+  ["nobody reads", "> >(exec setpriv --pdeathsig KILL sleep 600)"],
+  ["the reader of which is gone", "> >(true)"],
+  ["that is full", "> /dev/full"],
+  ["that is closed", ">&-"],
+];
+
+test.each(OUTPUTS)("a stdout %s costs the log, and nothing else", async (_, redirect) => {
+  await using wrapper = launcher(`exec "$PROGRAM" ${redirect}`);
+  await using daemon = await startAlone({ binary: wrapper.path, env: { PROGRAM: stage().binary } });
+  await sendForged(daemon.request, REQUESTS);
+  expect((await daemon.request("GET", "/health")).status).toBe(200);
+  for (const name of readdirSync(daemon.stateDir)) {
+    expect(readFileSync(join(daemon.stateDir, name)).includes("unauthorized request")).toBe(false);
+  }
+  expect(await daemon.stop()).toBe(0);
+  await using again = await daemon.startAgain();
+  expect((await again.request("GET", "/health")).status).toBe(200);
+});
+
+test("all of stdin, stdout and stderr closed: it serves", async () => {
+  await using wrapper = launcher('exec "$PROGRAM" <&- >&- 2>&-');
+  await using daemon = await startAlone({ binary: wrapper.path, env: { PROGRAM: stage().binary } });
+  await sendForged(daemon.request, 100);
+  expect((await daemon.request("GET", "/health")).status).toBe(200);
+});
+
+test("the requests above are more than a pipe holds", async () => {
+  await using daemon = await startAlone();
+  await sendForged(daemon.request, REQUESTS);
+  await daemon.stop();
+  const bytes = daemon.log().reduce((sum, line) => sum + JSON.stringify(line).length, 0);
+  expect(bytes).toBeGreaterThan(4 * PIPE_BYTES);
+});
+
+type Request = Awaited<ReturnType<typeof startAlone>>["request"];
+
+async function sendForged(request: Request, count: number): Promise<void> {
+  const atOnce = 20;
+  for (let sent = 0; sent < count; sent += atOnce) {
+    const replies = await Promise.all(
+      Array.from({ length: atOnce }, () =>
+        request("POST", "/deploy", { headers: { Authorization: "Bearer a.b.c" }, body: "{}" }),
+      ),
+    );
+    for (const { status } of replies) expect(status).toBe(401);
+  }
+}
+
+/** A program that starts ours in a way that no spawn option offers; it becomes ours, so the pid is the same. */
+function launcher(script: string): AsyncDisposable & { path: string } {
+  const dir = mkdtempSync(join(tmpdir(), "dstest-launcher-"));
+  const path = join(dir, "launcher");
+  writeFileSync(path, `#!/bin/bash\n${script}\n`, { mode: 0o755 });
+  return { path, [Symbol.asyncDispose]: async () => rmSync(dir, { recursive: true }) };
+}
+
+/** A folder with everything that a runtime may take for its own, each of which would change or run something. */
+function hostileFolder(): AsyncDisposable & { path: string; marker: string } {
+  const path = mkdtempSync(join(tmpdir(), "dstest-hostile-"));
+  const marker = join(path, "marker");
+  const files: Record<string, string> = {
+    "evil.ts": `require("node:fs").writeFileSync(${JSON.stringify(marker)}, "ran"); console.log("evil");\n`,
+    "bunfig.toml": 'preload = ["./evil.ts"]\n[run]\npreload = ["./evil.ts"]\n',
+    ".bunfig.toml": 'preload = ["./evil.ts"]\n',
+    "package.json": '{"name":"evil","type":"module","imports":{"#x":"./evil.ts"},"scripts":{"version":"bun evil.ts"}}',
+    "tsconfig.json": '{"compilerOptions":{"paths":{"hono":["./evil.ts"],"*":["./evil.ts"]}}}',
+    "node_modules/@aws-sdk/client-ecr/index.js": "",
+    "node_modules/hono/index.js": "",
+  };
+  files["node_modules/@aws-sdk/client-ecr/index.js"] = files["evil.ts"] ?? "";
+  files["node_modules/hono/index.js"] = files["evil.ts"] ?? "";
+  for (const name of DOTENV_FILES) files[name] = DOTENV;
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(path, name, ".."), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
+  return { path, marker, [Symbol.asyncDispose]: async () => rmSync(path, { recursive: true }) };
+}
