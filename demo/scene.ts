@@ -8,6 +8,7 @@ import { startEcrRegistry } from "../test/support/ecr-registry.ts";
 import { startEcr } from "../test/support/ecr.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { publishImage } from "../test/support/images.ts";
+import type { KeyPair } from "../test/support/keys.ts";
 import { createProject, type Project } from "../test/support/project.ts";
 import { startRegistry } from "../test/support/registry.ts";
 import { type Engine, type EngineOptions, findEngine } from "./engine.ts";
@@ -65,13 +66,8 @@ export async function setScene(show: Show, options: EngineOptions, signal: Abort
 
   await push("v1");
   await publishImage(registry, { repository: "db", tag: "v1", version: "db" });
-  const shell = openShell(project.dir, show);
-  symlinkSync(binary, join(project.dir, "jwt"));
-  await shell.quietly("./jwt keygen");
-  const keys = {
-    privatePem: readFileSync(join(project.dir, "private.pem"), "utf8"),
-    publicPem: readFileSync(join(project.dir, "public.pem"), "utf8"),
-  };
+  const shell = openShell(project.dir, show, signal);
+  const keys = await makeKeys(project.dir, binary, shell);
   signal.throwIfAborted();
 
   const daemon = parts.use(
@@ -102,6 +98,14 @@ export async function setScene(show: Show, options: EngineOptions, signal: Abort
     push,
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+/** Called by the name `jwt`, the program is the jwt tool. */
+async function makeKeys(folder: string, program: string, shell: Shell): Promise<KeyPair> {
+  symlinkSync(program, join(folder, "jwt"));
+  await shell.quietly("./jwt keygen");
+  const read = (name: string) => readFileSync(join(folder, name), "utf8");
+  return { privatePem: read("private.pem"), publicPem: read("public.pem") };
 }
 
 function composeFile(registry: string, webPort: number): string {

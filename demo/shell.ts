@@ -11,7 +11,7 @@ export type Answer = { status: number; text: string };
 export type Shell = {
   /** For set-up: not printed. */
   quietly(command: string): Promise<void>;
-  /** Prints the command, runs it, prints the answer. */
+  /** Prints the command, runs it, prints the answer; nothing more once the demo is interrupted. */
   curl(command: string): Promise<Answer>;
 };
 
@@ -24,7 +24,7 @@ noproxy = "*"
 write-out = "${STATUS_MARK}%{http_code}"
 `;
 
-export function openShell(folder: string, show: Show): Shell {
+export function openShell(folder: string, show: Show, signal: AbortSignal): Shell {
   writeFileSync(join(folder, ".curlrc"), CURL_CONFIG);
   const options = { cwd: folder, env: { ...BASE_ENV, CURL_HOME: folder } };
   return {
@@ -32,8 +32,10 @@ export function openShell(folder: string, show: Show): Shell {
       await run(["sh", "-c", command], options);
     },
     async curl(command) {
+      signal.throwIfAborted();
       show.command(command);
       const { stdout } = await run(["sh", "-c", command], options);
+      signal.throwIfAborted();
       const end = stdout.lastIndexOf(STATUS_MARK);
       const answer = { status: Number(stdout.slice(end + STATUS_MARK.length)), text: stdout.slice(0, end) };
       show.answer(answer.status === 200 ? answer.text : `${answer.status} ${answer.text}`);

@@ -1,5 +1,5 @@
 import { deploy } from "./deploy.ts";
-import { accept, begin, type Deployment, end, type Outcome } from "./deployment.ts";
+import { accept, begin, type Deployment, end, hasEnded, type Outcome } from "./deployment.ts";
 import { DeployerError, errorCode, publicMessage } from "./errors.ts";
 import type { Ports } from "./ports.ts";
 import type { Queue } from "./queue.ts";
@@ -18,8 +18,10 @@ export class Worker {
   readonly #ready: Promise<void>;
   readonly #newId: () => string;
   readonly #running = new Map<string, Promise<Deployment>>();
+  /** What runs goes back at its next step. */
   readonly #abort = new AbortController();
-  #stopping = false;
+  /** Nothing begins any more. */
+  readonly #closing = new AbortController();
 
   /** @param ready resolves when recovery is over: nothing is deployed before that */
   constructor(ports: Ports, queue: Queue, ready: Promise<void>, newId: () => string) {
@@ -55,23 +57,17 @@ export class Worker {
   /** The deployment at its end; at once if it has ended. Errors: `not_found`, the signal's reason. */
   async ended(id: string, signal: AbortSignal): Promise<Deployment> {
     const running = this.#running.get(id);
-    if (running === undefined) {
-      const deployment = this.#ports.store.find(id);
-      if (deployment === undefined)
-        throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(id)}`);
-      return deployment;
-    }
-    return await unlessAborted(running, signal);
-  }
-
-  /** How many deployments have been accepted and have not ended. */
-  get unfinished(): number {
-    return this.#running.size;
+    if (running !== undefined) return await unlessAborted(running, signal);
+    const deployment = this.#find(id);
+    if (hasEnded(deployment)) return deployment;
+    // Left by the last run of the daemon: the recovery ends it.
+    await unlessAborted(this.#ready, signal);
+    return this.#find(id);
   }
 
   /** Refuses new deployments, ends waiting ones unstarted, and has running ones go back when they take too long. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#closing.abort(interrupted("the daemon was stopped before the deployment began"));
     const finished = new AbortController();
     const deadline = this.#ports.clock.sleep(FINISH_WITHIN_MS, finished.signal).then(
       () => this.#abort.abort(interrupted("the daemon was stopped and the deployment did not end in time")),
@@ -105,8 +101,8 @@ export class Worker {
   }
 
   async #outcome(deployment: Deployment): Promise<Outcome> {
-    if (this.#stopping) return untouched(interrupted("the daemon was stopped before the deployment began"));
     try {
+      this.#closing.signal.throwIfAborted();
       await this.#recovered();
     } catch (error) {
       return untouched(error);
@@ -124,15 +120,21 @@ export class Worker {
       );
     });
     try {
-      await unlessAborted(Promise.race([this.#ready, late]), this.#abort.signal);
+      await unlessAborted(Promise.race([this.#ready, late]), this.#closing.signal);
     } finally {
       given.abort();
       late.catch(() => undefined);
     }
   }
 
+  #find(id: string): Deployment {
+    const deployment = this.#ports.store.find(id);
+    if (deployment !== undefined) return deployment;
+    throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(id)}`);
+  }
+
   #assertOpen(): void {
-    if (this.#stopping) throw new DeployerError("shutting_down", "the daemon is shutting down");
+    if (this.#closing.signal.aborted) throw new DeployerError("shutting_down", "the daemon is shutting down");
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
+import { parseImage } from "../core/image.ts";
 import type { Dependency, ImageTexts, Project, Service } from "../core/ports.ts";
 
 /** What `docker compose config` prints, as far as we read it; the rest is kept as it came. */
@@ -42,7 +43,11 @@ const Resolved = z.looseObject({
   configs: FileBased,
 });
 
-const Settings = z.strictObject({ images: z.array(z.string()).default([]) });
+const Settings = z.strictObject({
+  images: z
+    .array(z.string().refine((text) => parseImage(text) !== undefined, "is not an image reference"))
+    .default([]),
+});
 
 /** Keys that do not say how a container is made: another value must not replace what runs. */
 const NOT_CONFIGURATION = new Set([

@@ -1,23 +1,19 @@
-import { afterAll, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { findEngine } from "../../demo/engine.ts";
 import { Show, wantsColour } from "../../demo/show.ts";
+import { type Demo, startDemo } from "../support/demo-process.ts";
 import { BASE_ENV, run } from "../support/run.ts";
 import { stage } from "../support/stage.ts";
-import { endProcess, tied } from "../support/tied-process.ts";
-import { waitFor } from "../support/wait.ts";
 
 /** The promise of the issue: "under 60 s after set-up". */
 const STORY_DEADLINE = 60_000;
 const SET_UP_DEADLINE = 60_000;
 const CLEAN_UP_DEADLINE = 30_000;
 const NO_DOCKER = "unix:///nonexistent/docker.sock";
-
-const folders: string[] = [];
-afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
 test("the demo shows every step with what it proves, and leaves nothing", async () => {
   await using demo = startDemo([]);
@@ -108,18 +104,19 @@ test("Ctrl-C in the middle of a deployment removes everything, the private Docke
   demo.interrupt();
   expect(await demo.ended()).toBe(130);
   expect(demo.errors()).toBe("\ndemo: interrupted by SIGINT\n");
+  expect(demo.text()).toEndWith("\ncleaning up\n");
   expect(() => readdirSync(folder)).toThrow("ENOENT");
   expect(readdirSync(demo.tmp)).toEqual([]);
   expect((await run(["busybox", "ps", "-o", "args"])).stdout).not.toContain(folder);
 });
 
 test("a step that does not show what it should ends the demo with 1 and says which", async () => {
-  const folder = temporaryFolder();
-  writeFileSync(join(folder, "curl"), "#!/bin/sh\nprintf 'v0status: 200'\n");
-  chmodSync(join(folder, "curl"), 0o755);
+  const folder = mkdtempSync(join(tmpdir(), "dstest-curl-"));
+  writeFileSync(join(folder, "curl"), "#!/bin/sh\nprintf 'v0status: 200'\n", { mode: 0o755 });
   await using demo = startDemo([], { PATH: `${folder}:${BASE_ENV["PATH"]}` });
   expect(await demo.ended()).toBe(1);
   expect(demo.text()).toContain("   v0\n   log ");
+  rmSync(folder, { recursive: true });
   expect(demo.errors()).toBe("\ndemo: this step did not show that v1 serves\n");
   await expectNothingLeft(demo);
 });
@@ -158,52 +155,6 @@ test("who has no Docker and is not root is told what to do", async () => {
   let the demo bring a private one:   sudo npm run demo`,
   );
 });
-
-type Demo = AsyncDisposable & {
-  pid: number;
-  /** Where it keeps its folders. */
-  tmp: string;
-  text(): string;
-  errors(): string;
-  printed(text: string, deadline: number): Promise<unknown>;
-  interrupt(): void;
-  ended(): Promise<number>;
-};
-
-function startDemo(args: string[], env: Record<string, string> = {}): Demo {
-  const tmp = temporaryFolder();
-  const child = Bun.spawn(tied([process.execPath, "demo/main.ts", ...args]), {
-    env: { ...BASE_ENV, DOCKER_HOST: stage().docker.host, TMPDIR: tmp, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  let text = "";
-  let errors = "";
-  const read = Promise.all([
-    readAll(child.stdout, (part) => (text += part)),
-    readAll(child.stderr, (part) => (errors += part)),
-  ]);
-  return {
-    pid: child.pid,
-    tmp,
-    text: () => text,
-    errors: () => errors,
-    printed: (wanted, deadline) =>
-      waitFor(`"${wanted}"`, deadline, () => text.includes(wanted) || (child.exitCode !== null && "ended")),
-    interrupt: () => child.kill("SIGINT"),
-    async ended() {
-      await read;
-      return child.exited;
-    },
-    [Symbol.asyncDispose]: () => endProcess(child, CLEAN_UP_DEADLINE),
-  };
-}
-
-async function readAll(stream: ReadableStream<Uint8Array>, onText: (text: string) => void): Promise<void> {
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) onText(decoder.decode(chunk, { stream: true }));
-}
 
 async function expectNothingLeft(demo: Demo): Promise<void> {
   const { docker } = stage();
@@ -253,10 +204,4 @@ function childrenOf(pid: number): { pid: number; args: string }[] {
       pid: Number(child),
       args: readFileSync(`/proc/${child}/cmdline`, "utf8").replaceAll("\0", " "),
     }));
-}
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "dstest-demo-"));
-  folders.push(folder);
-  return folder;
 }
