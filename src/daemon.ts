@@ -13,6 +13,7 @@ import { bootId } from "./system/boot.ts";
 import { systemClock } from "./system/clock.ts";
 import { newId } from "./system/id.ts";
 import { lockStateDir } from "./system/lock.ts";
+import { killStrays } from "./system/strays.ts";
 import { openKeyStore } from "./tokens/key-store.ts";
 import { createVerifier } from "./tokens/verify.ts";
 
@@ -70,6 +71,8 @@ export function startDaemon(config: Config, env: Environment, version: string, l
   log.info("deployer-service started", { version, address: server.url, pid: process.pid });
   log.info(config.debugMode ? "Running in DEBUG mode" : "Running in PRODUCTION mode");
 
+  for (const args of killStrays(config.stateDir))
+    log.warn("ended a command that the last run had left at work", { args });
   const background = Promise.all([
     keepUp(bootId(), onRecovered, ports, stopping.signal),
     adapters.ecrTokens?.keepFresh(stopping.signal),

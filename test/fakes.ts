@@ -110,6 +110,10 @@ export function fakeStore(): Store {
           .toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)),
       ),
     saveBefore: (id, before) => void befores.set(id, structuredClone(before)),
+    saveSwitching(id) {
+      const before = befores.get(id);
+      if (before !== undefined) befores.set(id, { ...before, switching: true });
+    },
     before: (id) => structuredClone(befores.get(id)),
     pins: () => structuredClone([...pins.values()].toSorted((a, b) => (a.service < b.service ? -1 : 1))),
     commit(pin, made) {

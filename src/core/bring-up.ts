@@ -3,6 +3,7 @@ import { dependenciesOf, startDependencies } from "./dependencies.ts";
 import { DeployerError, publicMessage } from "./errors.ts";
 import { parseImage, tagOrDigest } from "./image.ts";
 import { bringImage } from "./images.ts";
+import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";
 import type { Container, Pin, Ports, Project, Service, Source } from "./ports.ts";
 
@@ -18,7 +19,7 @@ export async function bringUp(
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
   const project = await ports.compose.project();
-  const pins = currentPins(project, ports.store, ports.log);
+  const pins = await currentPins(project, ports);
   await ports.compose.writePins(imageTexts(pins));
 
   const failures = new Map<string, string>();
@@ -51,10 +52,14 @@ async function bringUpOne(
     // Created and never started: an earlier attempt, ours or Compose's, got no further.
     const isBegun = containers.every((container) => container.state === "created");
     await start(
-      containers.filter((container) => (isBegun || comeBack.has(container.id)) && !isRunning(container)),
+      containers.filter(
+        (container) =>
+          (isBegun || comeBack.has(container.id)) && !isRunning(container) && !isDoneJob(container, project),
+      ),
       ports,
     );
     for (const { id } of containers) comeBack.delete(id);
+    await noteOrigins(containers, service, undefined, ports);
     return;
   }
   const wanted = pin !== undefined || service.startedByDefault;
@@ -70,7 +75,20 @@ async function bringUpOne(
   else await bringPinned(pin, ports, signal);
   await startDependencies(project, service, images, ports, signal);
   await ports.compose.createBeside(source, service.name, service.replicas);
-  await start(await containersOf(project, service, ports.engine), ports);
+  const created = await containersOf(project, service, ports.engine);
+  await noteOrigins(created, service, pin?.recorded, ports);
+  await start(created, ports);
+}
+
+/** Whatever its image exposes: a service that another waits for to complete is a job, and this one has. */
+function isDoneJob(container: Container, project: Project): boolean {
+  if (container.state !== "exited" || container.exitCode !== 0) return false;
+  return [...project.services.values()].some(({ dependsOn }) =>
+    dependsOn.some(
+      ({ service, condition }) =>
+        service === container.service && condition === "service_completed_successfully",
+    ),
+  );
 }
 
 async function bringPinned(pin: Pin, ports: Ports, signal: AbortSignal): Promise<void> {

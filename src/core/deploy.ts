@@ -20,8 +20,7 @@ export async function deploy(deployment: Deployment, ports: Ports, signal: Abort
   try {
     const project = await ports.compose.project();
     const service = authorise(deployment, project);
-    const pins = imageTexts(currentPins(project, ports.store, ports.log));
-    await ports.compose.writePins(pins);
+    const pins = imageTexts(await currentPins(project, ports));
     target = await resolveTarget(deployment, service, ports, signal);
     await ports.registry.pull(target.image, target.digest, signal);
 

@@ -151,8 +151,15 @@ export interface Compose {
    * leaves all others alone and starts nothing. Safe to repeat. Errors: `rollout`.
    */
   createBeside(source: Source, service: string, total: number): Promise<void>;
-  /** Replaces the containers of `service` by stopped new ones that inherit their anonymous volumes. Safe to repeat. Errors: `rollout`. */
-  recreate(source: Source, service: string, options: { withDependencies: boolean }): Promise<void>;
+  /**
+   * Replaces the containers of `service` by stopped new ones that inherit their anonymous volumes. Errors: `rollout`.
+   * Repeated when a signal has ended it half-way, after `beforeRepeat` has cleared what it left.
+   */
+  recreate(
+    source: Source,
+    service: string,
+    options: { withDependencies: boolean; beforeRepeat?: () => Promise<void> },
+  ): Promise<void>;
   /** Replaces the file that `docker compose -f <file> -f <pins>` is meant to be used with. */
   writePins(images: ImageTexts): Promise<void>;
 }
@@ -170,7 +177,7 @@ export type Pin = {
   deployment: string;
 };
 
-/** What a container was created from, as far as we know. */
+/** What a container was created from, as far as we know; `configHash` is `""` when all we know is that the file has changed since. */
 export type Origin = { container: string; service: string; configHash: string; recorded: string };
 
 /** What ran before a deployment touched anything: the way back. */
@@ -181,6 +188,8 @@ export type Before = {
   all: string[];
   /** The configuration that ran, for when its containers do not survive the switch. */
   recorded: string;
+  /** The old containers may have been told to stop. */
+  switching?: boolean | undefined;
 };
 
 /** What a deployment works with. */
@@ -205,6 +214,8 @@ export interface Store {
   /** Queued and running ones, oldest first. */
   unfinished(): Deployment[];
   saveBefore(deployment: string, before: Before): void;
+  /** From now on what ran before may have been told to stop. */
+  saveSwitching(deployment: string): void;
   before(deployment: string): Before | undefined;
   pins(): Pin[];
   /** The switch made final: the pin and what its containers were created from, in one transaction. */

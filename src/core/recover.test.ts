@@ -51,11 +51,11 @@ describe("a deployment that the last run left unfinished", () => {
     expect(world.calls).toEqual([]);
   });
 
-  test("before the old one was stopped: the candidate is removed, the old one runs on", async () => {
+  test("while the old one may be stopping: its stop is finished, then it is started again", async () => {
     const world = await killedAt("stop web-1");
     await recover(world);
     expect(world.store.find("d1")).toMatchObject(interrupted("what serves now: web:v1 in container web-1"));
-    expect(world.calls).toEqual(["stop web-2", "remove web-2 with volumes"]);
+    expect(world.calls).toEqual(["stop web-1", "stop web-2", "remove web-2 with volumes", "start web-1"]);
     expect(world.ps()).toEqual(["web-1 running web:v1"]);
   });
 

@@ -1,7 +1,7 @@
-import { containersOf } from "./containers.ts";
+import { containersOf, isKeptUp } from "./containers.ts";
 import { type Deployment, end, type Outcome } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
-import type { Ports } from "./ports.ts";
+import type { Before, Ports } from "./ports.ts";
 import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
 
@@ -37,6 +37,7 @@ async function recoverOne(deployment: Deployment, ports: Ports): Promise<Outcome
     return { status: "succeeded", changed: true, digest: pin.digest, reason: "", code: undefined };
   }
   try {
+    await finishStop(before, ports);
     await restore(before, project, service, ports);
     return interrupted(await describeServing(service.name, ports));
   } catch (error) {
@@ -48,6 +49,18 @@ async function recoverOne(deployment: Deployment, ports: Ports): Promise<Outcome
     });
     const reason = `${publicMessage(error)}\n${await describeServing(service.name, ports)}`;
     return { ...interrupted(reason), status: "rollback_failed", changed: true };
+  }
+}
+
+/**
+ * A stop that Docker was asked for goes on without whoever asked: until it is over, a container counts as running that
+ * is about to end.
+ */
+async function finishStop({ switching, running }: Before, { engine }: Ports): Promise<void> {
+  if (switching !== true) return;
+  for (const id of running) {
+    const container = await engine.container(id);
+    if (container !== undefined && isKeptUp(container)) await engine.stop(id);
   }
 }
 

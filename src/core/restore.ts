@@ -1,5 +1,8 @@
 import { containersOf, isKeptUp } from "./containers.ts";
+import { noteRunning } from "./note-running.ts";
+import { noteOrigins } from "./origins.ts";
 import type { Before, Container, Ports, Project, Service } from "./ports.ts";
+import { recreate } from "./recreate.ts";
 import { startAndStay } from "./stay-running.ts";
 
 /**
@@ -22,12 +25,15 @@ export async function restore(
   if (old.length === before.running.length && !wereReplaced) {
     const stopped = old.filter((container) => !isKeptUp(container));
     await remove(candidates, { volumes: true }, ports);
-    await startAndStay(stopped, ports);
+    noteRunning(await startAndStay(stopped, ports), candidates, ports.store);
     return stopped.length > 0;
   }
-  await ports.compose.recreate({ recorded: before.recorded }, service.name, { withDependencies: false });
+  const { recorded } = before;
+  await recreate({ recorded }, project, service, { withDependencies: false }, ports);
+  await noteOrigins(await containersOf(project, service, ports.engine), service, recorded, ports);
   if (before.running.length === 0) return false;
-  await startAndStay(await containersOf(project, service, ports.engine), ports);
+  const restored = await startAndStay(await containersOf(project, service, ports.engine), ports);
+  noteRunning(restored, own, ports.store);
   return true;
 }
 

@@ -49,7 +49,7 @@ describe("a candidate that does not stay up", () => {
       "was killed for lack of memory",
       "rollout",
     ],
-    ["is restarted by Docker", { restartsAfter: 700 }, "restarted after it exited with code 1", "rollout"],
+    ["is restarted by Docker", { restartsAfter: 700 }, "did not stay up, Docker restarted it", "rollout"],
   ])("and %s: the old one is started again, the candidate removed", async (_, life, end, code) => {
     const here = world();
     here.lives.set("web:v2", life);

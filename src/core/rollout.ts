@@ -2,12 +2,17 @@ import { containersOf, isKeptUp, shortId } from "./containers.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
 import { DeployerError, errorCode, publicMessage } from "./errors.ts";
+import { noteRunning } from "./note-running.ts";
 import { imageTexts, withImage } from "./pins.ts";
 import type { Before, Container, ImageTexts, Ports, Project, Service } from "./ports.ts";
+import { recreate } from "./recreate.ts";
 import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
 import { startAndStay } from "./stay-running.ts";
 import type { Target } from "./target.ts";
+
+/** Of a failed candidate's output. */
+const LAST_LINES = 50;
 
 /**
  * Stop-first: the candidate is created beside what runs, that is stopped, the candidate started and watched; then the
@@ -26,17 +31,19 @@ export async function rollOut(
   const old = await containersOf(project, service, ports.engine);
   const before = await rememberBefore(deployment, service, old, images, ports);
   try {
-    const candidates = await createCandidates(project, service, old, images, recorded, ports);
+    const candidates = await createCandidates(deployment, project, service, old, images, recorded, ports);
     signal.throwIfAborted();
     ports.log.info("switching", {
       deployment: deployment.id,
       service: service.name,
       candidates: candidates.map(shortId),
     });
+    ports.store.saveSwitching(deployment.id);
     for (const container of old) await ports.engine.stop(container.id);
     signal.throwIfAborted();
-    await startAndStay(candidates, ports, signal);
+    const serving = await startAndStay(candidates, ports, signal);
     commit(deployment, target, images, recorded, candidates, ports);
+    noteRunning(serving, old, ports.store);
   } catch (error) {
     return await rollBack(error, deployment, target, project, before, ports);
   }
@@ -65,6 +72,7 @@ async function rememberBefore(
 }
 
 async function createCandidates(
+  deployment: Deployment,
   project: Project,
   service: Service,
   old: Container[],
@@ -74,7 +82,8 @@ async function createCandidates(
 ): Promise<Container[]> {
   if (needsCompose(service, old)) {
     const withDependencies = !(await dependenciesDrifted(project, service, recorded, ports));
-    await ports.compose.recreate({ images }, service.name, { withDependencies });
+    ports.store.saveSwitching(deployment.id);
+    await recreate({ images }, project, service, { withDependencies }, ports);
   } else {
     await ports.compose.createBeside({ images }, service.name, old.length + service.replicas);
   }
@@ -156,6 +165,7 @@ async function rollBack(
 ): Promise<Outcome> {
   const fields = { deployment: deployment.id, service: service.name };
   ports.log.error("rollout failed, going back", { ...fields, error: cause });
+  await logLastWords(project, service, before, fields, ports);
   const why = publicMessage(cause);
   try {
     const touched = await restore(before, project, service, ports);
@@ -166,6 +176,26 @@ async function rollBack(
     ports.log.error("rollback failed: a person is needed", { ...fields, error });
     const reason = `${why}\nthe rollback failed too, a person is needed: ${publicMessage(error)}\n${await describeServing(service.name, ports)}`;
     return { status: "rollback_failed", changed: true, digest, code: errorCode(cause), reason };
+  }
+}
+
+/** What the candidates printed goes to the log, for the operator only: with them it would be gone. */
+async function logLastWords(
+  project: Project,
+  service: Service,
+  before: Before,
+  fields: Record<string, unknown>,
+  { engine, log }: Ports,
+): Promise<void> {
+  try {
+    const containers = await containersOf(project, service, engine);
+    for (const container of containers.filter(({ id }) => !before.all.includes(id))) {
+      const lines = await engine.logs(container.id, LAST_LINES);
+      if (lines.length > 0)
+        log.error("last lines of the candidate", { ...fields, container: shortId(container), lines });
+    }
+  } catch (error) {
+    log.warn("the candidate's output could not be read", { ...fields, error });
   }
 }
 

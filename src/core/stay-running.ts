@@ -8,13 +8,14 @@ const LOOK_EVERY_MS = 250;
 
 /**
  * Starts containers and watches that they stay up; a job that ends with 0 is as good.
+ * @returns those that run on
  * Errors: `rollout` naming the container and how it ended; the signal's reason when it aborts.
  */
 export async function startAndStay(
   containers: Container[],
   { engine, clock }: { engine: Engine; clock: Clock },
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<Container[]> {
   for (const container of containers) await engine.start(container.id);
   const deadline = clock.now() + STAYS_RUNNING_MS;
   let waiting = containers;
@@ -22,6 +23,7 @@ export async function startAndStay(
     await clock.sleep(Math.min(LOOK_EVERY_MS, deadline - clock.now()), signal);
     waiting = await stillToWatch(waiting, engine);
   }
+  return waiting;
 }
 
 async function stillToWatch(started: Container[], engine: Engine): Promise<Container[]> {
@@ -30,7 +32,12 @@ async function stillToWatch(started: Container[], engine: Engine): Promise<Conta
     const now = await engine.container(before.id);
     if (now === undefined) throw failure(before, "was removed by somebody else");
     if (now.restarts > before.restarts)
-      throw failure(now, `restarted after it ${describeEnd({ ...now, state: "exited" })}`);
+      throw failure(
+        now,
+        isRunning(now)
+          ? "did not stay up, Docker restarted it"
+          : `restarted after it ${describeEnd({ ...now, state: "exited" })}`,
+      );
     if (isFinished(now)) continue;
     if (!isRunning(now)) throw failure(now, describeEnd(now));
     waiting.push(before);

@@ -1,5 +1,6 @@
 import { isFinished, isRunning } from "./containers.ts";
 import type { Deployment } from "./deployment.ts";
+import { originOf } from "./origins.ts";
 import { imageTexts, withImage } from "./pins.ts";
 import type { Container, ImageTexts, Ports } from "./ports.ts";
 import type { Target } from "./target.ts";
@@ -56,14 +57,8 @@ async function hasConfiguration(
   container: Container,
   { service }: Target,
   pins: ImageTexts,
-  { store, compose }: Ports,
+  ports: Ports,
 ): Promise<boolean> {
-  const origin = store.origin(container.id);
-  if (origin !== undefined) return origin.configHash === service.configHash;
-  const recorded = await compose.record(withImage(pins, service.name, container.imageText));
-  if ((await compose.labelHash(recorded, service.name)) !== container.composeHash) return false;
-  store.saveOrigins([
-    { container: container.id, service: service.name, configHash: service.configHash, recorded },
-  ]);
-  return true;
+  const origin = await originOf(container, service, pins, ports);
+  return origin?.configHash === service.configHash;
 }

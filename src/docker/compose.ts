@@ -66,12 +66,9 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     };
 
     async function print(argv: CommandLine): Promise<string> {
-      const result = await run({
-        argv,
-        env,
-        deadlineMs: CONFIG_DEADLINE_MS,
-        maxOutputBytes: MAX_CONFIG_BYTES,
-      });
+      const result = await untilNotKilled("reading the compose file", () =>
+        run({ argv, env, deadlineMs: CONFIG_DEADLINE_MS, maxOutputBytes: MAX_CONFIG_BYTES }),
+      );
       if (result.exitCode === 0) return result.stdout;
       throw new DeployerError("compose_file", `compose file ${composeFile}: ${complaint(result)}`);
     }
@@ -82,19 +79,31 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     what: string,
     source: Source,
     command: (files: ComposeFiles) => CommandLine,
+    beforeRepeat: () => Promise<void> = async () => undefined,
   ): Promise<void> {
     const done = changes.then(async () => {
-      for (let attempt = 1; ; attempt += 1) {
-        const result = await run({ argv: command(files(source)), env, deadlineMs: CREATE_DEADLINE_MS });
-        if (result.exitCode === 0) return;
-        if (!wasKilled(result) || attempt === ATTEMPTS_WHEN_KILLED) {
-          throw new DeployerError("rollout", `${what}: ${complaint(result)}`);
-        }
-        log.warn("docker compose was ended by a signal, doing the step again", { step: what, attempt });
-      }
+      const result = await untilNotKilled(
+        what,
+        () => run({ argv: command(files(source)), env, deadlineMs: CREATE_DEADLINE_MS }),
+        beforeRepeat,
+      );
+      if (result.exitCode !== 0) throw new DeployerError("rollout", `${what}: ${complaint(result)}`);
     });
     changes = done.catch(() => undefined);
     return done;
+  }
+
+  async function untilNotKilled(
+    step: string,
+    command: () => Promise<RunResult>,
+    beforeRepeat: () => Promise<void> = async () => undefined,
+  ): Promise<RunResult> {
+    for (let attempt = 1; ; attempt += 1) {
+      const result = await command();
+      if (!wasKilled(result) || attempt === ATTEMPTS_WHEN_KILLED) return result;
+      log.warn("docker compose was ended by a signal, doing the step again", { step, attempt });
+      await beforeRepeat();
+    }
   }
 
   function files(source: Source): ComposeFiles {
@@ -125,7 +134,9 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     },
     async labelHash(recorded, service) {
       const argv = hashCommand([recordedFile(recorded)]);
-      const result = await run({ argv, env, deadlineMs: CONFIG_DEADLINE_MS });
+      const result = await untilNotKilled("reading a recorded configuration", () =>
+        run({ argv, env, deadlineMs: CONFIG_DEADLINE_MS }),
+      );
       if (result.exitCode !== 0)
         throw new DeployerError("compose_file", `recorded configuration: ${complaint(result)}`);
       const line = result.stdout.split("\n").find((line) => line.startsWith(`${service} `));
@@ -136,8 +147,13 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
         createCommand(files, service, total),
       );
     },
-    recreate(source, service, options) {
-      return change(`recreating "${service}"`, source, (files) => recreateCommand(files, service, options));
+    recreate(source, service, { withDependencies, beforeRepeat }) {
+      return change(
+        `recreating "${service}"`,
+        source,
+        (files) => recreateCommand(files, service, { withDependencies }),
+        beforeRepeat,
+      );
     },
     async writePins(images) {
       const content = pinsYaml(images);
@@ -155,14 +171,27 @@ function pinsYaml(images: ImageTexts): string {
   return `# Written by deployer-service. Use it after the compose file: docker compose -f docker-compose.yml -f this up -d\n${body}`;
 }
 
-/** 130 and 143 are how Compose reports the signals it handles itself. */
-function wasKilled({ signal, exitCode, timedOut }: RunResult): boolean {
-  return !timedOut && (signal !== undefined || exitCode === 130 || exitCode === 143);
+/**
+ * 130 and 143 are how Compose reports the signals it handles itself. One that strikes while the docker CLI hands over to
+ * its plugin shows as 255 without a word: Compose itself would say what is wrong.
+ */
+function wasKilled(result: RunResult): boolean {
+  const { signal, exitCode, stderr, timedOut } = result;
+  if (timedOut || exitCode === 0) return false;
+  if (exitCode === 255 && stderr.trim() === "") return true;
+  return signal !== undefined || exitCode === 130 || exitCode === 143 || hasNoCompose(result);
+}
+
+/** So says the docker CLI without the plugin, and when a signal ended the plugin while it was asked for its name. */
+function hasNoCompose({ exitCode, stderr }: RunResult): boolean {
+  return exitCode !== 0 && /(?:see|run) 'docker --help'/i.test(stderr);
 }
 
 /** Compose says what is wrong in its last lines; progress and warnings come before. */
-function complaint({ stderr, timedOut, exitCode, signal }: RunResult): string {
+function complaint(result: RunResult): string {
+  const { stderr, timedOut, exitCode, signal } = result;
   if (timedOut) return "docker compose did not end in time";
+  if (hasNoCompose(result)) return "this user's docker command has no Compose plugin";
   const lines = stderr
     .split("\n")
     .map((line) => line.trim())

@@ -22,7 +22,12 @@ export type DeploymentRow = {
   before: string | null;
 };
 
-const BeforeJson = z.object({ running: z.array(z.string()), all: z.array(z.string()), recorded: z.string() });
+const BeforeJson = z.object({
+  running: z.array(z.string()),
+  all: z.array(z.string()),
+  recorded: z.string(),
+  switching: z.boolean().optional(),
+});
 const LookJson = z.object({ bootId: z.string(), running: z.array(z.string()) });
 
 export function toRow(deployment: Deployment): Omit<DeploymentRow, "before"> {

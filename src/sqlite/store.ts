@@ -38,6 +38,9 @@ export function openStore(stateDir: string): OpenStore {
     "SELECT * FROM deployments WHERE ended_at IS NULL ORDER BY created_at, id",
   );
   const updateBefore = database.query("UPDATE deployments SET before = ? WHERE id = ?");
+  const updateSwitching = database.query(
+    "UPDATE deployments SET before = json_set(before, '$.switching', json('true')) WHERE id = ?",
+  );
   const selectPins = database.query<Pin, []>(
     `SELECT service, image_text AS imageText, file_image AS fileImage, digest, recorded, deployment FROM pins ORDER BY service`,
   );
@@ -74,6 +77,7 @@ export function openStore(stateDir: string): OpenStore {
     find: (id: string) => fromRow(select.get(id)),
     unfinished: () => selectUnfinished.all().map((row) => fromRow(row)),
     saveBefore: (id: string, before: Before) => void updateBefore.run(JSON.stringify(before), id),
+    saveSwitching: (id: string) => void updateSwitching.run(id),
     before: (id: string) => parseBefore(select.get(id)?.before),
     pins: () => selectPins.all(),
     commit: (pin: Pin, origins: Origin[]) => commit.immediate(pin, origins),

@@ -12,7 +12,7 @@ export const environment: Readonly<Record<string, string | undefined>> = given()
  * some milliseconds. Import this module first: whatever was loaded before it is loaded twice.
  */
 function startWithLimit(): void {
-  const isBuilt = import.meta.path.startsWith("/$bunfs/");
+  const isBuilt = Bun.main.startsWith("/$bunfs/");
   if (!isBuilt || process.env[LIMIT_VARIABLE] !== undefined) return;
   try {
     process.execve?.(process.execPath, [process.argv0, ...process.argv.slice(2)], {
