@@ -11,6 +11,7 @@ import type {
   Log,
   Look,
   Origin,
+  OtherCounts,
   Pin,
   Ports,
   Project,
@@ -315,14 +316,18 @@ export function fakeWorld(services: Service[]): World {
   }
 
   /** As `docker compose up` without `--no-deps`: missing ones are made, and those beyond the file's number removed. */
-  function settleDependencies(project: Map<string, Service>, { dependsOn }: Service): void {
+  function settleDependencies(
+    project: Map<string, Service>,
+    { dependsOn }: Service,
+    others: OtherCounts = new Map(),
+  ): void {
     for (const { service } of dependsOn) {
       const dependency = project.get(service);
       if (dependency === undefined) continue;
-      settleDependencies(project, dependency);
-      const existing = all(service);
-      for (const extra of existing.slice(dependency.replicas)) containers.delete(extra.id);
-      if (existing.length === 0) for (let n = 0; n < dependency.replicas; n += 1) create(dependency);
+      settleDependencies(project, dependency, others);
+      const wanted = others.get(service) ?? dependency.replicas;
+      for (const extra of all(service).slice(wanted)) containers.delete(extra.id);
+      while (all(service).length < wanted) create(dependency);
     }
   }
 
@@ -395,18 +400,21 @@ export function fakeWorld(services: Service[]): World {
       return name;
     },
     labelHash: async (recorded, name) => hashOf(serviceIn(resolved({ recorded }), name)),
-    createBeside: (source, name, total) =>
-      act(`create ${name} ${total}`, () => {
+    createBeside: async (source, name, total, others) => {
+      const counts = await others();
+      await act(`create ${name} ${total}`, () => {
         assertThere();
         const project = resolved(source);
         const from = serviceIn(project, name);
-        settleDependencies(project, from);
+        settleDependencies(project, from, counts);
         if (from.containerName !== undefined && all(name).length > 0)
           throw new DeployerError("rollout", `the name ${from.containerName} is taken`);
         while (all(name).length < total) create(from);
-      }),
-    recreate: (source, name, { withDependencies }) =>
-      act(`recreate ${name}${withDependencies ? "" : " alone"}`, () => {
+      });
+    },
+    recreate: async (source, name, prepare) => {
+      const { withDependencies } = await prepare();
+      await act(`recreate ${name}${withDependencies ? "" : " alone"}`, () => {
         assertThere();
         const project = resolved(source);
         const from = serviceIn(project, name);
@@ -415,7 +423,8 @@ export function fakeWorld(services: Service[]): World {
         const volumes = old.flatMap((container) => container.anonymousVolumes);
         for (const container of old) containers.delete(container.id);
         for (let n = 0; n < from.replicas; n += 1) create(from, volumes);
-      }),
+      });
+    },
     writePins: (texts) =>
       act(
         `pins ${[...texts].map(([name, text]) => `${name}=${text.split("@")[0]}`).join(" ")}`.trim(),

@@ -170,6 +170,18 @@ describe("a service that we deployed", () => {
   });
 });
 
+test("what a deployment replaced and could not remove is removed, also when Docker has started it again", async () => {
+  const world = fakeWorld([service("web")]);
+  world.add("web", { restartPolicy: "always" });
+  world.fail("remove web-1");
+  await deploy(running("web", { image: "web:v2" }), world, never());
+  world.before("remove web-1", () => undefined);
+  world.dockerStops();
+  world.dockerStarts();
+  expect(await up(world, ["web-1", "web-2"])).toEqual(new Map());
+  expect(world.ps()).toEqual(["web-2 running web:v2"]);
+});
+
 test("a service that is being deployed is left until that has ended", async () => {
   const world = fakeWorld([service("web")]);
   const deployed = Promise.withResolvers<void>();

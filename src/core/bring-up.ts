@@ -1,10 +1,11 @@
 import { containersOf, isRunning, shortId } from "./containers.ts";
-import { dependenciesOf, startDependencies } from "./dependencies.ts";
+import { dependenciesOf, dependencyCounts, startDependencies } from "./dependencies.ts";
 import { DeployerError, publicMessage } from "./errors.ts";
 import { parseImage, tagOrDigest } from "./image.ts";
 import { bringImage } from "./images.ts";
 import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";
+import { remove } from "./restore.ts";
 import type { Container, Pin, Ports, Project, Service, Source } from "./ports.ts";
 
 /**
@@ -47,7 +48,7 @@ async function bringUpOne(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
-  const containers = await containersOf(project, service, ports.engine);
+  const containers = await withoutReplaced(await containersOf(project, service, ports.engine), pin, ports);
   if (containers.length > 0) {
     // Created and never started: an earlier attempt, ours or Compose's, got no further.
     const isBegun = containers.every((container) => container.state === "created");
@@ -74,7 +75,9 @@ async function bringUpOne(
   if (pin === undefined) await bringImage(service, images, ports, signal);
   else await bringPinned(pin, ports, signal);
   await startDependencies(project, service, images, ports, signal);
-  await ports.compose.createBeside(source, service.name, service.replicas);
+  await ports.compose.createBeside(source, service.name, service.replicas, () =>
+    dependencyCounts(project, service, ports.engine),
+  );
   const created = await containersOf(project, service, ports.engine);
   await noteOrigins(created, service, pin?.recorded, ports);
   await start(created, ports);
@@ -89,6 +92,23 @@ function isDoneJob(container: Container, project: Project): boolean {
         service === container.service && condition === "service_completed_successfully",
     ),
   );
+}
+
+/** Removes what the deployment of the pin has replaced and could not remove itself: Docker may have started it again. */
+async function withoutReplaced(
+  containers: Container[],
+  pin: Pin | undefined,
+  ports: Ports,
+): Promise<Container[]> {
+  const before = (pin && ports.store.before(pin.deployment)?.all) ?? [];
+  const kept = containers.filter(({ id }) => !before.includes(id));
+  if (kept.length === 0) return containers;
+  await remove(
+    containers.filter((container) => !kept.includes(container)),
+    { volumes: false },
+    ports,
+  );
+  return kept;
 }
 
 async function bringPinned(pin: Pin, ports: Ports, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,16 @@
 import { containersOf, describeEnd, isFinished, isRunning, shortId } from "./containers.ts";
 import { DeployerError, publicMessage } from "./errors.ts";
 import { bringImage } from "./images.ts";
-import type { Container, Dependency, ImageTexts, Ports, Project, Service } from "./ports.ts";
+import type {
+  Container,
+  Dependency,
+  Engine,
+  ImageTexts,
+  OtherCounts,
+  Ports,
+  Project,
+  Service,
+} from "./ports.ts";
 
 /** How long a dependency may take until its `condition` holds. */
 const DEPENDENCY_DEADLINE_MS = 120_000;
@@ -18,6 +27,20 @@ export function dependenciesOf(project: Project, service: Service): Service[] {
   };
   for (const dependency of service.dependsOn) visit(dependency.service);
   return [...order.values()];
+}
+
+/** How many containers the dependencies have, where that is not the number of the file. */
+export async function dependencyCounts(
+  project: Project,
+  service: Service,
+  engine: Engine,
+): Promise<OtherCounts> {
+  const counts = new Map<string, number>();
+  for (const dependency of dependenciesOf(project, service)) {
+    const count = (await containersOf(project, dependency, engine)).length;
+    if (count > 0 && count !== dependency.replicas) counts.set(dependency.name, count);
+  }
+  return counts;
 }
 
 /**
@@ -61,10 +84,14 @@ async function startDependency(
   // In turn: a deployment of the dependency may have stopped it for a moment.
   await ports.inTurn(service.name, async () => {
     let containers = await containersOf(project, service, ports.engine);
-    if (areUp(containers, condition)) return;
+    const up = containers.filter((container) => isUp(container, condition));
+    // Beside them only leftovers of a deployment: another version, which must not run too.
+    if (up.length > 0 && up.length >= service.replicas) return;
     if (containers.length === 0) {
       await bringImage(service, images, ports, signal);
-      await ports.compose.createBeside({ images }, service.name, service.replicas);
+      await ports.compose.createBeside({ images }, service.name, service.replicas, () =>
+        dependencyCounts(project, service, ports.engine),
+      );
       containers = await containersOf(project, service, ports.engine);
     }
     const waiting = containers.filter((container) => !isUp(container, condition));

@@ -133,6 +133,9 @@ export type Project = { name: string; services: ReadonlyMap<string, Service> };
 /** Image text per service: `repo:tag@sha256:…`. Services not named keep what the compose file says. */
 export type ImageTexts = ReadonlyMap<string, string>;
 
+/** Of other services, how many containers they have where that is not the number of the file. */
+export type OtherCounts = ReadonlyMap<string, number>;
+
 /** Where containers are created from: the compose file as it is now, or a configuration recorded earlier, by its name. */
 export type Source = { images: ImageTexts } | { recorded: string };
 
@@ -149,16 +152,24 @@ export interface Compose {
   /**
    * Creates missing containers so that `service` has `total` in any state, and those of its dependencies that have none;
    * leaves all others alone and starts nothing. Safe to repeat. Errors: `rollout`.
+   * @param others asked when nothing else is changing the project. Compose brings dependencies to the number of the file,
+   *   by removing the newest: a candidate, or one that serves beside a leftover
    */
-  createBeside(source: Source, service: string, total: number): Promise<void>;
+  createBeside(
+    source: Source,
+    service: string,
+    total: number,
+    others: () => Promise<OtherCounts>,
+  ): Promise<void>;
   /**
    * Replaces the containers of `service` by stopped new ones that inherit their anonymous volumes. Errors: `rollout`.
-   * Repeated when a signal has ended it half-way, after `beforeRepeat` has cleared what it left.
+   * @param prepare called when nothing else is changing the project, and again before it is repeated because a signal
+   *   ended it half-way
    */
   recreate(
     source: Source,
     service: string,
-    options: { withDependencies: boolean; beforeRepeat?: () => Promise<void> },
+    prepare: () => Promise<{ withDependencies: boolean }>,
   ): Promise<void>;
   /** Replaces the file that `docker compose -f <file> -f <pins>` is meant to be used with. */
   writePins(images: ImageTexts): Promise<void>;

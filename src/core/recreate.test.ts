@@ -10,6 +10,6 @@ test("what a killed recreate has left under a temporary name is removed first, t
   world.add("web", { name: "0123456789ab_web" });
   world.add("web", { name: "fedcba987654_web" });
   const project = await world.compose.project();
-  await recreate({ images: new Map() }, project, web, { withDependencies: false }, world);
+  await recreate({ images: new Map() }, project, web, async () => false, world);
   expect(world.calls).toEqual(["remove web-2 with volumes", "recreate web alone"]);
 });

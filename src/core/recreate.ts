@@ -9,12 +9,13 @@ export async function recreate(
   source: Source,
   project: Project,
   service: Service,
-  options: { withDependencies: boolean },
+  withDependencies: () => Promise<boolean>,
   ports: Ports,
 ): Promise<void> {
-  const beforeRepeat = () => removeHalfMade(project, service, ports);
-  await beforeRepeat();
-  await ports.compose.recreate(source, service.name, { ...options, beforeRepeat });
+  await ports.compose.recreate(source, service.name, async () => {
+    await removeHalfMade(project, service, ports);
+    return { withDependencies: await withDependencies() };
+  });
 }
 
 /**

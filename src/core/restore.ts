@@ -29,7 +29,7 @@ export async function restore(
     return stopped.length > 0;
   }
   const { recorded } = before;
-  await recreate({ recorded }, project, service, { withDependencies: false }, ports);
+  await recreate({ recorded }, project, service, async () => false, ports);
   await noteOrigins(await containersOf(project, service, ports.engine), service, recorded, ports);
   if (before.running.length === 0) return false;
   const restored = await startAndStay(await containersOf(project, service, ports.engine), ports);

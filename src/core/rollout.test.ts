@@ -392,3 +392,58 @@ describe("a service with an anonymous volume", () => {
 function on(service: string) {
   return { service, condition: "service_started", required: true } as const;
 }
+
+describe("Docker is restarted", () => {
+  test("in the watch: the way back waits for it, and only the old one runs", async () => {
+    const here = world();
+    here.clock.at(1_000, () => here.dockerStops());
+    here.clock.at(31_000, () => here.dockerStarts());
+    expect(await deployV2(here)).toMatchObject({
+      status: "rolled_back",
+      code: "docker",
+      reason: `Docker cannot be reached\n${SERVES_OLD}`,
+    });
+    expect(here.ps()).toEqual(["web-1 running web:v1"]);
+  });
+
+  test("and does not come back within five minutes: a person is needed", async () => {
+    const here = world();
+    here.clock.at(1_000, () => here.dockerStops());
+    const began = here.clock.now();
+    expect(await deployV2(here)).toMatchObject({ status: "rollback_failed", code: "docker" });
+    expect(here.clock.now() - began).toBe(301_000);
+  });
+});
+
+describe("a dependency that is deployed at the same time", () => {
+  function webAndDb(fields: Partial<Service> = {}): World {
+    const here = fakeWorld([service("web", { ...fields, dependsOn: [on("db")] }), service("db")]);
+    here.add("web");
+    here.add("db");
+    return here;
+  }
+
+  test.each<[string, Partial<Service>]>([
+    ["is created beside", {}],
+    ["is recreated by Compose", { containerName: "the-web" }],
+  ])("keeps its candidate when the dependent %s", async (_, fields) => {
+    const here = webAndDb(fields);
+    const db = running("db", { id: "d2", image: "db:v2" });
+    here.store.insert(db);
+    const [one, other] = await Promise.all([
+      here.inTurn("db", () => deploy(db, here, never())),
+      here.inTurn("web", () => deployV2(here)),
+    ]);
+    expect([one.status, other.status]).toEqual(["succeeded", "succeeded"]);
+    expect(here.ps()).toEqual(["db-2 running db:v2", "web-2 running web:v2"]);
+  });
+
+  test("and could not remove its old container is left alone: the new one serves on, the old one stays stopped", async () => {
+    const here = webAndDb();
+    here.fail("remove db-1");
+    await deploy(running("db", { id: "d2", image: "db:v2" }), here, never());
+    expect(here.ps()).toContain("db-1 exited db:v1");
+    expect(await deployV2(here)).toMatchObject({ status: "succeeded" });
+    expect(here.ps()).toEqual(["db-1 exited db:v1", "db-2 running db:v2", "web-2 running web:v2"]);
+  });
+});

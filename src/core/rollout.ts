@@ -1,10 +1,10 @@
 import { containersOf, isKeptUp, shortId } from "./containers.ts";
-import { dependenciesOf } from "./dependencies.ts";
+import { dependenciesOf, dependencyCounts } from "./dependencies.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
 import { DeployerError, errorCode, publicMessage } from "./errors.ts";
 import { noteRunning } from "./note-running.ts";
 import { imageTexts, withImage } from "./pins.ts";
-import type { Before, Container, ImageTexts, Ports, Project, Service } from "./ports.ts";
+import type { Before, Container, Engine, ImageTexts, Ports, Project, Service } from "./ports.ts";
 import { recreate } from "./recreate.ts";
 import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
@@ -13,6 +13,9 @@ import type { Target } from "./target.ts";
 
 /** Of a failed candidate's output. */
 const LAST_LINES = 50;
+/** How long the way back waits for Docker. */
+const DOCKER_RETURNS_WITHIN_MS = 300_000;
+const ASK_DOCKER_EVERY_MS = 1_000;
 
 /**
  * Stop-first: the candidate is created beside what runs, that is stopped, the candidate started and watched; then the
@@ -81,11 +84,15 @@ async function createCandidates(
   ports: Ports,
 ): Promise<Container[]> {
   if (needsCompose(service, old)) {
-    const withDependencies = !(await dependenciesDrifted(project, service, recorded, ports));
     ports.store.saveSwitching(deployment.id);
-    await recreate({ images }, project, service, { withDependencies }, ports);
+    const withDependencies = async (): Promise<boolean> =>
+      !(await dependenciesDrifted(project, service, recorded, ports));
+    await recreate({ images }, project, service, withDependencies, ports);
   } else {
-    await ports.compose.createBeside({ images }, service.name, old.length + service.replicas);
+    const total = old.length + service.replicas;
+    await ports.compose.createBeside({ images }, service.name, total, () =>
+      dependencyCounts(project, service, ports.engine),
+    );
   }
   const known = new Set(old.map(({ id }) => id));
   const now = await containersOf(project, service, ports.engine);
@@ -119,18 +126,17 @@ async function dependenciesDrifted(
 ): Promise<boolean> {
   for (const dependency of dependenciesOf(project, service)) {
     const expected = await compose.labelHash(recorded, dependency.name);
-    for (const container of await containersOf(project, dependency, engine)) {
-      if (
-        container.composeHash === expected &&
-        container.imageId === (await engine.imageId(container.imageText))
-      )
-        continue;
-      log.warn("a dependency differs from the compose file; the next plain docker compose up recreates it", {
-        service: service.name,
-        dependency: dependency.name,
-      });
-      return true;
+    const containers = await containersOf(project, dependency, engine);
+    let isAsInFile = containers.length === 0 || containers.length === dependency.replicas;
+    for (const { composeHash, imageId, imageText } of containers) {
+      isAsInFile &&= composeHash === expected && imageId === (await engine.imageId(imageText));
     }
+    if (isAsInFile) continue;
+    log.warn("a dependency differs from the compose file; the next plain docker compose up recreates it", {
+      service: service.name,
+      dependency: dependency.name,
+    });
+    return true;
   }
   return false;
 }
@@ -168,7 +174,7 @@ async function rollBack(
   await logLastWords(project, service, before, fields, ports);
   const why = publicMessage(cause);
   try {
-    const touched = await restore(before, project, service, ports);
+    const touched = await restoreWithDocker(before, project, service, ports);
     const status = touched ? "rolled_back" : "failed";
     const reason = `${why}\n${await describeServing(service.name, ports)}`;
     return { status, changed: false, digest, code: errorCode(cause), reason };
@@ -199,7 +205,32 @@ async function logLastWords(
   }
 }
 
-/** The new version serves and is recorded: what goes wrong from here on is made good at the next start. */
+/** The way back waits for a Docker that is being restarted: half of it would leave both versions to come back. */
+async function restoreWithDocker(
+  before: Before,
+  project: Project,
+  service: Service,
+  ports: Ports,
+): Promise<boolean> {
+  const deadline = ports.clock.now() + DOCKER_RETURNS_WITHIN_MS;
+  for (;;) {
+    try {
+      return await restore(before, project, service, ports);
+    } catch (error) {
+      if (ports.clock.now() >= deadline || (await answers(ports.engine))) throw error;
+      await ports.clock.sleep(ASK_DOCKER_EVERY_MS);
+    }
+  }
+}
+
+async function answers(engine: Engine): Promise<boolean> {
+  return await engine.ping().then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The new version serves and is recorded: what goes wrong from here on is made good when services are brought up. */
 async function tidyUp(old: Container[], deployment: Deployment, ports: Ports): Promise<void> {
   try {
     await ports.compose.writePins(imageTexts(ports.store.pins()));

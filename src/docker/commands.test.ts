@@ -33,7 +33,7 @@ test("the hashes are asked for with all of them", () => {
 });
 
 test("creating starts, builds, pulls and replaces nothing, and takes the dependencies along", () => {
-  expect(createCommand(FILES, "web", 3)).toEqual([
+  expect(createCommand(FILES, "web", 3, new Map())).toEqual([
     ...COMPOSE,
     "up",
     "--no-start",
@@ -41,6 +41,18 @@ test("creating starts, builds, pulls and replaces nothing, and takes the depende
     "--pull",
     "never",
     "--no-recreate",
+    "--scale",
+    "web=3",
+    "--",
+    "web",
+  ]);
+});
+
+test("creating leaves the containers that others have beyond the file's number alone", () => {
+  expect(createCommand(FILES, "web", 3, new Map([["db", 2]])).slice(-7)).toEqual([
+    "--no-recreate",
+    "--scale",
+    "db=2",
     "--scale",
     "web=3",
     "--",

@@ -1,3 +1,5 @@
+import type { OtherCounts } from "../core/ports.ts";
+
 /** `docker compose` command lines, as data. Nothing here runs anything. */
 
 export type CommandLine = [string, ...string[]];
@@ -23,12 +25,16 @@ export function hashCommand(files: ComposeFiles): CommandLine {
  * Creates containers up to `total`, starts and replaces none. Without `--no-deps`: with it, Compose up to 2.29.2 writes
  * another configuration hash (docker/compose issue 12069), and the next plain `up` recreates everything.
  */
-export function createCommand(files: ComposeFiles, service: string, total: number): CommandLine {
+export function createCommand(
+  files: ComposeFiles,
+  service: string,
+  total: number,
+  others: OtherCounts,
+): CommandLine {
   return compose(files, [
     ...UP_WITHOUT_SIDE_EFFECTS,
     "--no-recreate",
-    "--scale",
-    `${service}=${total}`,
+    ...[...others, [service, total]].flatMap(([name, count]) => ["--scale", `${name}=${count}`]),
     "--",
     service,
   ]);

@@ -51,6 +51,7 @@ function composeWith(answer: Answer = () => ({}), env: Record<string, string | u
   return { compose, commands, log, argvs: () => commands.map(({ argv }) => argv) };
 }
 
+const none = async () => new Map<string, number>();
 const NO_IMAGES = { images: new Map<string, string>() };
 
 describe("the project", () => {
@@ -197,7 +198,7 @@ describe("creating", () => {
       ["web", "web:v2@sha256:1"],
       ["api", "api:v7"],
     ]);
-    await compose.createBeside({ images }, "web", 2);
+    await compose.createBeside({ images }, "web", 2, none);
     expect(argvs()).toEqual([
       [
         "docker",
@@ -227,7 +228,7 @@ describe("creating", () => {
 
   test("from a recorded configuration: from that file alone", async () => {
     const { compose, argvs } = composeWith();
-    await compose.recreate({ recorded: "abc" }, "web", { withDependencies: false });
+    await compose.recreate({ recorded: "abc" }, "web", async () => ({ withDependencies: false }));
     expect(argvs()).toEqual([
       [
         "docker",
@@ -248,7 +249,7 @@ describe("creating", () => {
   });
 
   test("without any images writes a file that Compose can read", async () => {
-    await composeWith().compose.createBeside(NO_IMAGES, "web", 1);
+    await composeWith().compose.createBeside(NO_IMAGES, "web", 1, none);
     expect(Bun.YAML.parse(readFileSync(join(folder, "candidate.compose.yml"), "utf8"))).toEqual({
       services: {},
     });
@@ -261,7 +262,7 @@ describe("creating", () => {
   ])("that was ended %s is done again", async (_, result) => {
     const results = [result, result, {}];
     const { compose, argvs, log } = composeWith(() => results.shift() ?? {});
-    await compose.createBeside(NO_IMAGES, "web", 2);
+    await compose.createBeside(NO_IMAGES, "web", 2, none);
     expect(argvs()).toHaveLength(3);
     expect(new Set(argvs().map((argv) => argv.join(" "))).size).toBe(1);
     expect(log.lines.map(({ level, fields }) => [level, fields])).toEqual([
@@ -272,7 +273,7 @@ describe("creating", () => {
 
   test("that is ended by a signal three times has failed", async () => {
     const { compose, argvs } = composeWith(() => ({ exitCode: undefined, signal: "SIGTERM" }));
-    await expect(compose.createBeside(NO_IMAGES, "web", 2)).rejects.toMatchObject({
+    await expect(compose.createBeside(NO_IMAGES, "web", 2, none)).rejects.toMatchObject({
       code: "rollout",
       message: 'creating containers of "web": docker compose ended with SIGTERM',
     });
@@ -295,11 +296,31 @@ describe("creating", () => {
     ],
   ])("that %s is not done again", async (_, result, message) => {
     const { compose, argvs } = composeWith(() => result);
-    await expect(compose.recreate(NO_IMAGES, "web", { withDependencies: true })).rejects.toMatchObject({
+    await expect(
+      compose.recreate(NO_IMAGES, "web", async () => ({ withDependencies: true })),
+    ).rejects.toMatchObject({
       code: "rollout",
       message: `recreating "web": ${message}`,
     });
     expect(argvs()).toHaveLength(1);
+  });
+
+  test("asks how many containers others have when its own turn has come, and again at each attempt", async () => {
+    const asked: number[] = [];
+    const gate = Promise.withResolvers<Partial<RunResult>>();
+    const results = [gate.promise, { exitCode: 143 }, {}];
+    const { compose, argvs } = composeWith(() => results.shift() ?? {});
+    const first = compose.recreate(NO_IMAGES, "db", async () => ({ withDependencies: false }));
+    const second = compose.createBeside(NO_IMAGES, "web", 2, async () => new Map([["db", asked.push(1)]]));
+    await Bun.sleep(1);
+    expect(asked).toEqual([]);
+    gate.resolve({});
+    await Promise.all([first, second]);
+    expect(argvs().map((argv) => argv.filter((word) => word.includes("=")))).toEqual([
+      [],
+      ["db=1", "web=2"],
+      ["db=2", "web=2"],
+    ]);
   });
 
   test("is done one at a time, each with its own images, and a failure does not hold up the next", async () => {
@@ -311,8 +332,8 @@ describe("creating", () => {
       );
       return gates[candidates.length - 1]?.promise ?? {};
     });
-    const first = compose.createBeside({ images: new Map([["web", "web:v2"]]) }, "web", 2);
-    const second = compose.createBeside({ images: new Map([["api", "api:v2"]]) }, "api", 2);
+    const first = compose.createBeside({ images: new Map([["web", "web:v2"]]) }, "web", 2, none);
+    const second = compose.createBeside({ images: new Map([["api", "api:v2"]]) }, "api", 2, none);
     await Bun.sleep(1);
     expect(argvs()).toHaveLength(1);
     gates[0]?.resolve({ exitCode: 1 });

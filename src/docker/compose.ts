@@ -78,14 +78,11 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
   function change(
     what: string,
     source: Source,
-    command: (files: ComposeFiles) => CommandLine,
-    beforeRepeat: () => Promise<void> = async () => undefined,
+    command: (files: ComposeFiles) => Promise<CommandLine>,
   ): Promise<void> {
     const done = changes.then(async () => {
-      const result = await untilNotKilled(
-        what,
-        () => run({ argv: command(files(source)), env, deadlineMs: CREATE_DEADLINE_MS }),
-        beforeRepeat,
+      const result = await untilNotKilled(what, async () =>
+        run({ argv: await command(files(source)), env, deadlineMs: CREATE_DEADLINE_MS }),
       );
       if (result.exitCode !== 0) throw new DeployerError("rollout", `${what}: ${complaint(result)}`);
     });
@@ -93,16 +90,11 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     return done;
   }
 
-  async function untilNotKilled(
-    step: string,
-    command: () => Promise<RunResult>,
-    beforeRepeat: () => Promise<void> = async () => undefined,
-  ): Promise<RunResult> {
+  async function untilNotKilled(step: string, command: () => Promise<RunResult>): Promise<RunResult> {
     for (let attempt = 1; ; attempt += 1) {
       const result = await command();
       if (!wasKilled(result) || attempt === ATTEMPTS_WHEN_KILLED) return result;
       log.warn("docker compose was ended by a signal, doing the step again", { step, attempt });
-      await beforeRepeat();
     }
   }
 
@@ -142,17 +134,14 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
       const line = result.stdout.split("\n").find((line) => line.startsWith(`${service} `));
       return line?.slice(service.length + 1).trim() ?? "";
     },
-    createBeside(source, service, total) {
-      return change(`creating containers of "${service}"`, source, (files) =>
-        createCommand(files, service, total),
+    createBeside(source, service, total, others) {
+      return change(`creating containers of "${service}"`, source, async (files) =>
+        createCommand(files, service, total, await others()),
       );
     },
-    recreate(source, service, { withDependencies, beforeRepeat }) {
-      return change(
-        `recreating "${service}"`,
-        source,
-        (files) => recreateCommand(files, service, { withDependencies }),
-        beforeRepeat,
+    recreate(source, service, prepare) {
+      return change(`recreating "${service}"`, source, async (files) =>
+        recreateCommand(files, service, await prepare()),
       );
     },
     async writePins(images) {
