@@ -5,8 +5,8 @@ export type ExpectedReply = {
   status: number;
   /** Undefined where the row gives a status alone. */
   text: string | undefined;
-  /** The `Allow` header: its value, or just that it is there. */
-  allow: string | "any" | undefined;
+  /** The value of the `Allow` header; `""` when the row says no more than that there is one. */
+  allow: string | undefined;
 };
 
 /** Statuses whose words never differ. */
@@ -42,5 +42,5 @@ function originalReply(row: Row): ExpectedReply | undefined {
 function allowOf(ours: string): ExpectedReply["allow"] {
   const given = /`Allow: ([^`]+)`/.exec(ours)?.[1];
   if (given !== undefined) return given;
-  return ours.includes("`Allow`") ? "any" : undefined;
+  return ours.includes("`Allow`") ? "" : undefined;
 }

@@ -26,9 +26,7 @@ export async function startHttpWorld(): Promise<HttpWorld> {
   const daemon = stack.use(await stageDaemon(project, aws, { keys }));
   const idle = "services:\n  idle:\n    image: busybox\n    profiles: [never]\n";
   const debugProject = stack.use(stageProject({ compose: idle }));
-  const debugDaemon = stack.use(
-    await stageDaemon(debugProject, aws, { keys, env: { DEBUG_MODE: "true" } }),
-  );
+  const debugDaemon = stack.use(await stageDaemon(debugProject, aws, { keys, env: { DEBUG_MODE: "true" } }));
   await daemon.waitForLog(({ message }) => message === "services are up");
   const kept = stack.move();
   return {

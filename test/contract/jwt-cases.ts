@@ -68,7 +68,7 @@ export const JWT_CASES: Readonly<Record<string, JwtCase>> = {
       ["sign", "--nosuch"],
       ["verify", "-nosuch"],
     ],
-    output: ({ stdout, stderr }, _) =>
+    output: ({ stdout, stderr }) =>
       expect([stdout, stderr]).toEqual([
         "",
         expect.stringMatching(/^flag provided but not defined: -nosuch\nUsage of /),

@@ -9,7 +9,7 @@ import { stage } from "../support/stage.ts";
 export type JwtWorld = Disposable & {
   dir: string;
   /** `env` comes on top of PATH and LANG. */
-  jwt(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Result>;
+  jwt: (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<Result>;
 };
 
 const KEY_COMMANDS: readonly (readonly string[])[] = [

@@ -36,24 +36,27 @@ const ATTACKS: [what: string, count: number, bytes: string][] = [
   ],
 ];
 
-test.concurrent.each(ATTACKS)("%s: others are served meanwhile, and they are cut in the end", async (_, count, bytes) => {
-  const { daemon } = world;
-  await using stack = new AsyncDisposableStack();
-  const connections: Connection[] = [];
-  for (let left = count; left > 0; left--) {
-    const connection = stack.use(await connect(daemon.port));
-    if (bytes !== "") connection.send(bytes);
-    connections.push(connection);
-  }
-  const health = await daemon.request("GET", "/health", { deadline: OTHERS_DEADLINE });
-  expect(health.status).toBe(200);
-  const deploy = await daemon.request("POST", "/deploy", {
-    headers: { Authorization: valid(world) },
-    body: encoded({ service: "web" }),
-    deadline: OTHERS_DEADLINE,
-  });
-  expect(deploy.status).toBe(200);
-  await waitFor("all of them to be cut", CUT_DEADLINE, () => connections.every((one) => one.isClosed()));
-  expect(daemon.rss()).toBeLessThan(MAX_RESIDENT);
-  expect(connections.map((one) => one.received()).filter((text) => text.includes(" 200 "))).toEqual([]);
-});
+test.concurrent.each(ATTACKS)(
+  "%s: others are served meanwhile, and they are cut in the end",
+  async (_, count, bytes) => {
+    const { daemon } = world;
+    await using stack = new AsyncDisposableStack();
+    const connections: Connection[] = [];
+    for (let left = count; left > 0; left--) {
+      const connection = stack.use(await connect(daemon.port));
+      if (bytes !== "") connection.send(bytes);
+      connections.push(connection);
+    }
+    const health = await daemon.request("GET", "/health", { deadline: OTHERS_DEADLINE });
+    expect(health.status).toBe(200);
+    const deploy = await daemon.request("POST", "/deploy", {
+      headers: { Authorization: valid(world) },
+      body: encoded({ service: "web" }),
+      deadline: OTHERS_DEADLINE,
+    });
+    expect(deploy.status).toBe(200);
+    await waitFor("all of them to be cut", CUT_DEADLINE, () => connections.every((one) => one.isClosed()));
+    expect(daemon.rss()).toBeLessThan(MAX_RESIDENT);
+    expect(connections.map((one) => one.received()).filter((text) => text.includes(" 200 "))).toEqual([]);
+  },
+);

@@ -9,7 +9,6 @@ import {
   integer,
   jsonValue,
   oneof,
-  option,
   record,
   string,
   uint8Array,
@@ -87,8 +86,12 @@ const header = oneof(
     { requiredKeys: [] },
   ),
 );
-const edit = record({ at: double({ min: 0, max: 1, noNaN: true }), remove: integer({ min: 0, max: 3 }), put: string({ maxLength: 3 }) });
-const token = record({ header, claimSet, edits: option(array(edit, { maxLength: 3 }), { nil: [] }) });
+const edit = record({
+  at: double({ min: 0, max: 1, noNaN: true }),
+  remove: integer({ min: 0, max: 3 }),
+  put: string({ maxLength: 3 }),
+});
+const token = record({ header, claimSet, edits: array(edit, { maxLength: 3 }) });
 
 test("no token whatever is a fault of ours, and a damaged one never gets in", async () => {
   await assert(

@@ -145,7 +145,12 @@ const BODIES: [what: string, body: string | Uint8Array, status: number, text: st
   ["force in words", encoded({ service: "web", force: "true" }), 400, "invalid json\n"],
   ["form data", "service=web", 400, "invalid base64\n"],
   ["deep JSON", `{"service":${"[".repeat(30_000)}${"]".repeat(30_000)}}`, 400, "invalid json\n"],
-  ["64 KiB and one byte", `{"service":"web"}${" ".repeat(64 * 1024 - 16)}`, 413, "request body larger than 64 KiB\n"],
+  [
+    "64 KiB and one byte",
+    `{"service":"web"}${" ".repeat(64 * 1024 - 16)}`,
+    413,
+    "request body larger than 64 KiB\n",
+  ],
   ["64 KiB exactly", `{"service":"web"}${" ".repeat(64 * 1024 - 17)}`, 200, SUCCESS],
 ];
 
@@ -172,10 +177,7 @@ test("none of it touched a container, and the daemon still lives", async () => {
   expect(world.daemon.noise()).toBe("");
 });
 
-function deploy(
-  body: string | Uint8Array,
-  headers: (readonly [string, string])[] = [],
-): Promise<RawReply> {
+function deploy(body: string | Uint8Array, headers: (readonly [string, string])[] = []): Promise<RawReply> {
   return ask(world.daemon.port, {
     method: "POST",
     target: "/deploy",

@@ -25,7 +25,11 @@ beforeAll(async () => {
 
 afterAll(() => daemon[Symbol.asyncDispose]());
 
-type Body = readonly [what: string, headers: readonly (readonly [string, string])[], pieces: () => Iterable<string>];
+type Body = readonly [
+  what: string,
+  headers: readonly (readonly [string, string])[],
+  pieces: () => Iterable<string>,
+];
 
 const LARGE_BODIES: readonly Body[] = [
   ["with their length", [["Content-Length", String(LARGE)]], plain],
@@ -58,7 +62,9 @@ test.each([
     const argv = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--data-binary", "@body", ...how];
     argv.push("-H", `Authorization: Bearer ${token}`, `${daemon.url}/deploy`);
     const results = await Promise.all(
-      Array.from({ length: AT_ONCE }, () => attempt(argv, { cwd: dir, env: BASE_ENV, deadline: REPLY_DEADLINE })),
+      Array.from({ length: AT_ONCE }, () =>
+        attempt(argv, { cwd: dir, env: BASE_ENV, deadline: REPLY_DEADLINE }),
+      ),
     );
     expect(results.map(({ stdout }) => stdout)).toEqual(Array.from({ length: AT_ONCE }, () => "413"));
     expect(peak()).toBeLessThan(MAX_RESIDENT);
@@ -69,7 +75,10 @@ test.each([
 
 test("a body of 100 KB gets the refusal in words, and the connection goes on", async () => {
   await using connection = await connect(daemon.port);
-  const headers = [["Authorization", `Bearer ${token}`], ["Connection", "keep-alive"]] as const;
+  const headers = [
+    ["Authorization", `Bearer ${token}`],
+    ["Connection", "keep-alive"],
+  ] as const;
   connection.send(bytesOf({ method: "POST", target: "/deploy", headers, body: "A".repeat(100 * 1024) }));
   connection.send(bytesOf({ method: "GET", target: "/health" }));
   const received = await connection.untilClosed(REPLY_DEADLINE);

@@ -18,12 +18,14 @@ const Ready = z.looseObject({
   details: z.record(z.string(), z.string()).optional(),
 });
 
-test.concurrent("on a fresh host services are brought up in the order of their dependencies, each waited for", async () => {
-  await using scene = await startScene({
-    compose: async (aws) => {
-      await aws.publish("web", "v1");
-      const image = `image: ${aws.repository("web")}:v1`;
-      return `
+test.concurrent(
+  "on a fresh host services are brought up in the order of their dependencies, each waited for",
+  async () => {
+    await using scene = await startScene({
+      compose: async (aws) => {
+        await aws.publish("web", "v1");
+        const image = `image: ${aws.repository("web")}:v1`;
+        return `
 services:
   web:
     ${image}
@@ -43,32 +45,38 @@ services:
     ${image}
     deploy: { replicas: 0 }
 `;
-    },
-  });
-  const { project } = scene;
-  const all = await lives(project);
-  expect(all.map(({ service, state, exitCode }) => [service, state, exitCode])).toEqual([
-    ["database", "running", 0],
-    ["job", "exited", 0],
-    ["web", "running", 0],
-  ]);
-  const inspect = async (service: string, format: string) =>
-    (
-      await stage().docker.docker("inspect", "--format", format, (await lifeOf(project, service)).id)
-    ).stdout.trim();
-  const web = await lifeOf(project, "web");
-  expect((await inspect("job", "{{.State.FinishedAt}}")) < web.startedAt).toBe(true);
-  const healthLog = await inspect("database", "{{range .State.Health.Log}}{{if eq .ExitCode 0}}ok {{end}}{{end}}");
-  expect(healthLog).toContain("ok");
-  expect((await inspect("database", "{{.State.StartedAt}}")) < web.startedAt).toBe(true);
-});
+      },
+    });
+    const { project } = scene;
+    const all = await lives(project);
+    expect(all.map(({ service, state, exitCode }) => [service, state, exitCode])).toEqual([
+      ["database", "running", 0],
+      ["job", "exited", 0],
+      ["web", "running", 0],
+    ]);
+    const inspect = async (service: string, format: string) =>
+      (
+        await stage().docker.docker("inspect", "--format", format, (await lifeOf(project, service)).id)
+      ).stdout.trim();
+    const web = await lifeOf(project, "web");
+    expect((await inspect("job", "{{.State.FinishedAt}}")) < web.startedAt).toBe(true);
+    const healthLog = await inspect(
+      "database",
+      "{{range .State.Health.Log}}{{if eq .ExitCode 0}}ok {{end}}{{end}}",
+    );
+    expect(healthLog).toContain("ok");
+    expect((await inspect("database", "{{.State.StartedAt}}")) < web.startedAt).toBe(true);
+  },
+);
 
-test.concurrent("an image that is missing is named, stops no other service, and its service's first webhook brings all it needs", async () => {
-  await using scene = await startScene({
-    waitUntilUp: false,
-    compose: async (aws) => {
-      await aws.publish("web", "v1");
-      return `
+test.concurrent(
+  "an image that is missing is named, stops no other service, and its service's first webhook brings all it needs",
+  async () => {
+    await using scene = await startScene({
+      waitUntilUp: false,
+      compose: async (aws) => {
+        await aws.publish("web", "v1");
+        return `
 services:
   web:
     image: ${aws.repository("web")}:v2
@@ -81,37 +89,38 @@ services:
     image: ${aws.repository("web")}:v1
     ports: ["127.0.0.1::8080"]
 `;
-    },
-  });
-  const { project, daemon, aws } = scene;
-  await expectVersion(project, "other", "v1");
-  const withToken = await waitFor("/ready to name the images", READY_DEADLINE, async () => {
-    const ready = await readiness(daemon, true);
-    return ready.failing.join() === "images" && ready;
-  });
-  expect(withToken).toMatchObject({
-    ready: false,
-    images: "failing",
-    docker: "ok",
-    details: {
-      images: `not on this host yet: database: ${aws.repository("database")}:v1, web: ${aws.repository("web")}:v2`,
-    },
-  });
-  expect((await readiness(daemon, false)).details).toBeUndefined();
-  expect((await lives(project)).map(({ service }) => service)).toEqual(["other"]);
+      },
+    });
+    const { project, daemon, aws } = scene;
+    await expectVersion(project, "other", "v1");
+    const withToken = await waitFor("/ready to name the images", READY_DEADLINE, async () => {
+      const ready = await readiness(daemon, true);
+      return ready.failing.join() === "images" && ready;
+    });
+    expect(withToken).toMatchObject({
+      ready: false,
+      images: "failing",
+      docker: "ok",
+      details: {
+        images: `not on this host yet: database: ${aws.repository("database")}:v1, web: ${aws.repository("web")}:v2`,
+      },
+    });
+    expect((await readiness(daemon, false)).details).toBeUndefined();
+    expect((await lives(project)).map(({ service }) => service)).toEqual(["other"]);
 
-  const early = await daemon.deploy({ service: "web" });
-  expect([early.status, early.text.split("\n")[0]]).toEqual([500, "unable to update service"]);
+    const early = await daemon.deploy({ service: "web" });
+    expect([early.status, early.text.split("\n")[0]]).toEqual([500, "unable to update service"]);
 
-  await aws.publish("web", "v2");
-  await aws.publish("database", "v1");
-  const reply = await daemon.deploy({ service: "web" });
-  expect([reply.status, reply.text]).toEqual([200, "deploy request successful for service web\n"]);
-  await expectVersion(project, "web", "v2");
-  await expectVersion(project, "database", "v1");
-  await waitFor("/ready", READY_DEADLINE, async () => (await readiness(daemon, false)).ready);
-  expect(await lives(project)).toHaveLength(3);
-});
+    await aws.publish("web", "v2");
+    await aws.publish("database", "v1");
+    const reply = await daemon.deploy({ service: "web" });
+    expect([reply.status, reply.text]).toEqual([200, "deploy request successful for service web\n"]);
+    await expectVersion(project, "web", "v2");
+    await expectVersion(project, "database", "v1");
+    await waitFor("/ready", READY_DEADLINE, async () => (await readiness(daemon, false)).ready);
+    expect(await lives(project)).toHaveLength(3);
+  },
+);
 
 test.concurrent("a service that cannot be started is tried again until it can", async () => {
   const port = freePort();

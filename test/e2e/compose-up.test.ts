@@ -78,15 +78,15 @@ test.each(FORMS)("%s, a service with %s, is deployed, and docker compose up rest
     Array.from({ length: REPLICAS[service] ?? 1 }, () => "running"),
   );
   expect(deployed.every(({ image }) => image.includes(":v2@sha256:"))).toBe(true);
-  const old = of(beforeDeployment).map(({ id }) => id);
-  expect(deployed.filter(({ id }) => old.includes(id))).toEqual([]);
+  const old = new Set(of(beforeDeployment).map(({ id }) => id));
+  expect(deployed.filter(({ id }) => old.has(id))).toEqual([]);
   expect(of(afterUp)).toEqual(deployed);
   expect(of(afterSecondUp)).toEqual(deployed);
 });
 
 test("what was not deployed is not touched, by the deployments or by docker compose up", () => {
-  const deployed = FORMS.map(([service]) => service);
-  const others = (all: Life[]) => all.filter(({ service }) => !deployed.includes(service));
+  const deployed = new Set(FORMS.map(([service]) => service));
+  const others = (all: Life[]) => all.filter(({ service }) => !deployed.has(service));
   expect(others(afterDeployment)).toEqual(others(beforeDeployment));
   expect(others(afterUp).filter(({ service }) => service !== "job")).toEqual(
     others(beforeDeployment).filter(({ service }) => service !== "job"),
@@ -101,13 +101,13 @@ test("all of them serve the new version", async () => {
 });
 
 test.each(KEEP_DATA)("the data in the volume of %s is still there", async (service) => {
-  const [container] = afterDeployment.filter((life) => life.service === service);
+  const container = afterDeployment.find((life) => life.service === service);
   const { stdout } = await stage().docker.docker("exec", container?.id ?? "", "cat", "/data/note");
   expect(stdout).toBe("kept\n");
 });
 
 test("a container has the settings of its env_file, as Compose reads them", async () => {
-  const [container] = afterDeployment.filter((life) => life.service === "settings");
+  const container = afterDeployment.find((life) => life.service === "settings");
   const { stdout } = await stage().docker.docker("exec", container?.id ?? "", "sh", "-c", 'echo "$GREETING"');
   expect(stdout).toBe('good "morning" $\n');
 });

@@ -27,9 +27,7 @@ afterAll(() => world[Symbol.asyncDispose](), SETUP_DEADLINE);
 
 test("every row of the HTTP table has its request, and every request its row", () => {
   expect(rows.length).toBeGreaterThan(60);
-  expect([...CASES.keys()].toSorted()).toEqual(
-    [...new Set(rows.map((row) => cell(row, "case")))].toSorted(),
-  );
+  expect([...CASES.keys()].toSorted()).toEqual([...new Set(rows.map((row) => cell(row, "case")))].toSorted());
 });
 
 for (const row of rows) {
@@ -49,7 +47,7 @@ for (const row of rows) {
     });
     expectTheUsualHeaders(reply);
     if (reply.status === 405 || promised?.allow !== undefined) expect(reply.headers.has("Allow")).toBe(true);
-    if (promised?.allow !== undefined && promised.allow !== "any") {
+    if (promised?.allow !== undefined && promised.allow !== "") {
       expect(reply.headers.get("Allow")).toBe(promised.allow);
     }
     await given.after?.(world, reply, (instead) => send(row, instead), row);

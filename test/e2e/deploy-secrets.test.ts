@@ -57,7 +57,11 @@ test("no password or token is left on disk, in the log, or in the arguments of a
   ].map((secret) => secret.slice(-PART));
   expect(aws.ecr.tokens.issued.length).toBeGreaterThan(1);
 
-  const everything = [...files(daemon.stateDir), ...files(daemon.env["HOME"] ?? ""), ...files(daemon.env["RUN_DIR"] ?? "")];
+  const everything = [
+    ...files(daemon.stateDir),
+    ...files(daemon.env["HOME"] ?? ""),
+    ...files(daemon.env["RUN_DIR"] ?? ""),
+  ];
   expect(everything.map(({ path }) => path)).toContain(join(daemon.stateDir, "deployer.db"));
   for (const secret of secrets) {
     expect(everything.filter(({ content }) => content.includes(secret)).map(({ path }) => path)).toEqual([]);

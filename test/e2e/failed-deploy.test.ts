@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { freePort } from "../support/free-port.ts";
-import { expectVersion, type Life, lifeOf, lives } from "../support/observe.ts";
+import { expectVersion, lifeOf, lives } from "../support/observe.ts";
 import { type Scene, startScene } from "../support/scene.ts";
 import { type Aws, stage } from "../support/stage.ts";
 
@@ -20,14 +20,25 @@ const FORMS: readonly Form[] = ["plain", "fixed", "anonymous"];
 /** The port that is taken, filled in when it is known. */
 const TAKEN = "TAKEN";
 const FAILURES: readonly Failure[] = [
-  { name: "exits", tag: "exits", status: "rolled_back", reason: /^container [0-9a-f]{12} of service "\S+" exited with code 3$/ },
-  { name: "crashes", tag: "crashes", status: "rolled_back", reason: /^container [0-9a-f]{12} of service "\S+" exited with code 1$/ },
+  {
+    name: "exits",
+    tag: "exits",
+    status: "rolled_back",
+    reason: /^container [0-9a-f]{12} of service "\S+" exited with code 3$/,
+  },
+  {
+    name: "crashes",
+    tag: "crashes",
+    status: "rolled_back",
+    reason: /^container [0-9a-f]{12} of service "\S+" exited with code 1$/,
+  },
   {
     name: "loops",
     tag: "exits",
     edit: "restart: always",
     status: "rolled_back",
-    reason: /^container [0-9a-f]{12} of service "\S+" (restarted after it exited with code 3|did not stay up, Docker restarted it)$/,
+    reason:
+      /^container [0-9a-f]{12} of service "\S+" (restarted after it exited with code 3|did not stay up, Docker restarted it)$/,
   },
   {
     name: "port",
@@ -76,66 +87,91 @@ afterAll(() => cleanup.disposeAsync());
 
 for (const [form, failure] of ROWS) {
   const service = serviceName(form, failure);
-  test.concurrent(`a ${form} service whose candidate fails (${failure.name}): the old version serves again`, async () => {
-    const { project, daemon, aws } = scene;
-    await expectVersion(project, service, "v1");
-    const before = await lifeOf(project, service);
+  test.concurrent(
+    `a ${form} service whose candidate fails (${failure.name}): the old version serves again`,
+    async () => {
+      const { project, daemon, aws } = scene;
+      await expectVersion(project, service, "v1");
+      const before = await lifeOf(project, service);
 
-    const image = `${aws.repository("web")}:${failure.tag ?? "v1"}`;
-    const reply = await daemon.deploy({ service, image });
-    const lines = reply.text.split("\n");
-    expect([reply.status, lines[0]]).toEqual([500, "unable to update service"]);
-    expect(lines[1]).toMatch(failure.reason);
+      const image = `${aws.repository("web")}:${failure.tag ?? "v1"}`;
+      const reply = await daemon.deploy({ service, image });
+      const lines = reply.text.split("\n");
+      expect([reply.status, lines[0]]).toEqual([500, "unable to update service"]);
+      expect(lines[1]).toMatch(failure.reason);
 
-    await expectVersion(project, service, "v1");
-    const after = await lifeOf(project, service);
-    expect(lines.slice(2)).toEqual([
-      `what serves now: ${before.image} in container ${after.id.slice(0, 12)}`,
-      "",
-    ]);
-    expect(after.image).toBe(before.image);
-    expect(after.name).toBe(form === "fixed" ? containerName(service) : after.name);
-    if (failure.status === "failed") expect(after).toEqual(before);
-    if (form === "plain") expect(after.id).toBe(before.id);
-    if (form === "anonymous") {
-      const note = await stage().docker.docker("exec", after.id, "cat", "/data/note");
-      expect(note.stdout).toBe("kept\n");
-    }
-    expect(await record(reply.headers)).toMatchObject({
-      status: failure.status,
-      changed: false,
-      reason: lines.slice(1, -1).join("\n"),
-    });
-  });
+      await expectVersion(project, service, "v1");
+      const after = await lifeOf(project, service);
+      expect(lines.slice(2)).toEqual([
+        `what serves now: ${before.image} in container ${after.id.slice(0, 12)}`,
+        "",
+      ]);
+      expect(after.image).toBe(before.image);
+      expect(after.name).toBe(form === "fixed" ? containerName(service) : after.name);
+      if (failure.status === "failed") expect(after).toEqual(before);
+      if (form === "plain") expect(after.id).toBe(before.id);
+      if (form === "anonymous") {
+        const note = await stage().docker.docker("exec", after.id, "cat", "/data/note");
+        expect(note.stdout).toBe("kept\n");
+      }
+      expect(await record(reply.headers)).toMatchObject({
+        status: failure.status,
+        changed: false,
+        reason: lines.slice(1, -1).join("\n"),
+      });
+    },
+  );
 }
 
-test("what failed once is rolled out when it is good", async () => {
+test("what failed twice is rolled out when it is good", async () => {
   const { project, daemon, aws } = scene;
-  for (const service of ["plain-exits", "fixed-exits", "anonymous-exits"]) {
-    const reply = await daemon.deploy({ service, image: `${aws.repository("web")}:v2` });
-    expect([reply.status, reply.text]).toEqual([200, `deploy request successful for service ${service}\n`]);
-    await expectVersion(project, service, "v2");
-    await lifeOf(project, service);
-  }
+  await Promise.all(
+    FORMS.map(async (form) => {
+      const service = `${form}-exits`;
+      const bad = await daemon.deploy({ service, image: `${aws.repository("web")}:exits` });
+      expect(bad.status).toBe(500);
+      await expectVersion(project, service, "v1");
+      const good = await daemon.deploy({ service, image: `${aws.repository("web")}:v2` });
+      expect([good.status, good.text]).toEqual([200, `deploy request successful for service ${service}\n`]);
+      await expectVersion(project, service, "v2");
+      await lifeOf(project, service);
+    }),
+  );
 });
 
-test.each(FORMS)("the first deployment of a %s service fails without a trace", async (form) => {
+test("an edit that cannot work is gone back from as often as it is tried, to what ran before the edit", async () => {
   const { project, daemon, aws } = scene;
-  const service = `${form}-new`;
-  const bad = await daemon.deploy({ service, image: `${aws.repository("web")}:exits` });
-  expect(bad.status).toBe(500);
-  expect(bad.text.split("\n")).toEqual([
-    "unable to update service",
-    expect.stringMatching(/exited with code 3$/),
-    `what serves now: nothing, "${service}" has no container`,
-    "",
-  ]);
-  expect(await record(bad.headers)).toMatchObject({ status: "failed", changed: false });
-  expect(await lives(project, service)).toEqual([]);
-  const good = await daemon.deploy({ service, image: `${aws.repository("web")}:v2` });
-  expect(good.status).toBe(200);
-  await expectVersion(project, service, "v2");
+  await Promise.all(
+    FORMS.map(async (form) => {
+      const service = `${form}-port`;
+      const reply = await daemon.deploy({ service, image: `${aws.repository("web")}:v2` });
+      expect(reply.status).toBe(500);
+      expect(await record(reply.headers)).toMatchObject({ status: "rolled_back" });
+      await expectVersion(project, service, "v1");
+      await lifeOf(project, service);
+    }),
+  );
 });
+
+for (const form of FORMS) {
+  test.concurrent(`the first deployment of a ${form} service fails without a trace`, async () => {
+    const { project, daemon, aws } = scene;
+    const service = `${form}-new`;
+    const bad = await daemon.deploy({ service, image: `${aws.repository("web")}:exits` });
+    expect(bad.status).toBe(500);
+    expect(bad.text.split("\n")).toEqual([
+      "unable to update service",
+      expect.stringMatching(/exited with code 3$/),
+      `what serves now: nothing, "${service}" has no container`,
+      "",
+    ]);
+    expect(await record(bad.headers)).toMatchObject({ status: "failed", changed: false });
+    expect(await lives(project, service)).toEqual([]);
+    const good = await daemon.deploy({ service, image: `${aws.repository("web")}:v2` });
+    expect(good.status).toBe(200);
+    await expectVersion(project, service, "v2");
+  });
+}
 
 async function record(headers: Headers): Promise<unknown> {
   const { daemon } = scene;
@@ -158,9 +194,7 @@ function composeFile(aws: Aws, edit: (failure: Failure) => string, taken: number
   const services = ROWS.map(([form, failure]) =>
     serviceText(form, serviceName(form, failure), image, edit(failure)),
   );
-  const fresh = FORMS.map(
-    (form) => `${serviceText(form, `${form}-new`, image, "")}    profiles: [later]\n`,
-  );
+  const fresh = FORMS.map((form) => `${serviceText(form, `${form}-new`, image, "")}    profiles: [later]\n`);
   const holder = `  holder:\n    image: ${image}\n    ports: ["127.0.0.1:${taken}:8080"]\n`;
   return `services:\n${[...services, ...fresh, holder].join("")}`;
 }

@@ -12,7 +12,7 @@ let daemon: Daemon;
 let token: string;
 
 beforeAll(async () => {
-  daemon = await startAlone({ env: { DEBUG_MODE: "true" } });
+  daemon = await startAlone({ env: { DEBUG_MODE: "true", NODE_ENV: "development", BUN_ENV: "development" } });
   token = await daemon.token();
 });
 
@@ -70,8 +70,12 @@ test("HTTP/1.0 is served with a Host and refused without one, as a load balancer
 });
 
 test("an absolute target is served by its path", async () => {
-  expect(await status("GET http://other/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).toBe(200);
-  expect(await status("GET http://other/xx/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toBe(404);
+  expect(
+    await status("GET http://other/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+  ).toBe(200);
+  expect(await status("GET http://other/xx/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toBe(
+    404,
+  );
 });
 
 const SMUGGLING: [what: string, headers: string, body: string][] = [
@@ -89,12 +93,15 @@ const SMUGGLING: [what: string, headers: string, body: string][] = [
   ["a chunk size that is no number", "Transfer-Encoding: chunked\r\n", "zz\r\nabc\r\n0\r\n\r\n"],
 ];
 
-test.each(SMUGGLING)("%s: refused and closed, what follows is not taken for a request", async (_, headers, body) => {
-  const sent = `POST /logout HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n${body}GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n`;
-  const received = await exchange(daemon.port, sent, REPLY_DEADLINE);
-  expect(received).not.toContain("v1.2.3");
-  for (const [, code] of received.matchAll(/HTTP\/1\.1 (\d{3})/g)) expect(Number(code)).toBeLessThan(500);
-});
+test.each(SMUGGLING)(
+  "%s: refused and closed, what follows is not taken for a request",
+  async (_, headers, body) => {
+    const sent = `POST /logout HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n${body}GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const received = await exchange(daemon.port, sent, REPLY_DEADLINE);
+    expect(received).not.toContain("v1.2.3");
+    for (const [, code] of received.matchAll(/HTTP\/1\.1 (\d{3})/g)) expect(Number(code)).toBeLessThan(500);
+  },
+);
 
 const TOO_LARGE: [what: string, request: string][] = [
   ["a header of 1 MB", `GET /health HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(1024 ** 2)}\r\n\r\n`],
@@ -157,7 +164,11 @@ test("pipelined requests are answered one by one, in order", async () => {
   const get = (target: string, more = "") => `GET ${target} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
   connection.send(get("/health") + get("/nope") + get("/version", "Connection: close\r\n"));
   const received = await connection.untilClosed(REPLY_DEADLINE);
-  expect([...received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, code]) => code)).toEqual(["200", "404", "200"]);
+  expect([...received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, code]) => code)).toEqual([
+    "200",
+    "404",
+    "200",
+  ]);
 });
 
 async function status(request: string): Promise<number> {

@@ -1,10 +1,20 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { expect, test } from "bun:test";
 
+import { launcher } from "../contract/launcher.ts";
 import { startAlone } from "../contract/refused-start.ts";
+import type { Daemon } from "../support/daemon.ts";
 import { attempt, BASE_ENV, run } from "../support/run.ts";
 import { stage } from "../support/stage.ts";
 
@@ -32,7 +42,14 @@ test("settings and code in the working directory and in HOME are not looked at",
 
 test("no command runs code of the working directory", async () => {
   await using folder = hostileFolder();
-  for (const args of [["version"], ["--help"], ["jwt", "version"], ["jwt", "sign"], ["check"], ["run", "evil.ts"]]) {
+  for (const args of [
+    ["version"],
+    ["--help"],
+    ["jwt", "version"],
+    ["jwt", "sign"],
+    ["check"],
+    ["run", "evil.ts"],
+  ]) {
     const result = await attempt([stage().binary, ...args], { cwd: folder.path, env: BASE_ENV });
     expect(result.stdout + result.stderr).not.toContain("evil");
   }
@@ -47,7 +64,11 @@ test("the files that a runtime would read there are not even opened", async () =
     await run(["mkfifo", ...names.map((name) => join(path, name))]);
     await using daemon = await startAlone({ cwd: path });
     expect((await daemon.request("GET", "/health")).status).toBe(200);
-    const version = await run([stage().binary, "version"], { cwd: path, env: BASE_ENV, deadline: RUN_DEADLINE });
+    const version = await run([stage().binary, "version"], {
+      cwd: path,
+      env: BASE_ENV,
+      deadline: RUN_DEADLINE,
+    });
     expect(version.stdout).toBe("v1.2.3\n");
   } finally {
     rmSync(path, { recursive: true });
@@ -64,16 +85,22 @@ test("NODE_OPTIONS loads nothing", async () => {
 
 test("without HOME, in a folder that is gone, it starts and says its version", async () => {
   const path = mkdtempSync(join(tmpdir(), "dstest-gone-"));
-  const result = await run(["sh", "-c", `rmdir "${path}" && exec "${stage().binary}" version`], { cwd: path, env: {} });
+  const result = await run(["sh", "-c", `rmdir "${path}" && exec "${stage().binary}" version`], {
+    cwd: path,
+    env: {},
+  });
   expect(result.stdout).toBe("v1.2.3\n");
 });
 
-test.each(["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGWINCH"] as const)("%s does not end the daemon", async (signal) => {
-  await using daemon = await startAlone();
-  process.kill(daemon.pid, signal);
-  expect((await daemon.request("GET", "/health")).status).toBe(200);
-  expect(await daemon.stop()).toBe(0);
-});
+test.each(["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGWINCH"] as const)(
+  "%s does not end the daemon",
+  async (signal) => {
+    await using daemon = await startAlone();
+    process.kill(daemon.pid, signal);
+    expect((await daemon.request("GET", "/health")).status).toBe(200);
+    expect(await daemon.stop()).toBe(0);
+  },
+);
 
 test.each(["SIGTERM", "SIGINT"] as const)("%s ends it with 0 and leaves the port free", async (signal) => {
   await using daemon = await startAlone();
@@ -83,17 +110,19 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s ends it with 0 and leaves the port
   expect((await again.request("GET", "/health")).status).toBe(200);
 });
 
+const NOBODY_READS = ">(exec setpriv --pdeathsig KILL sleep 600)";
 const OUTPUTS: [what: string, redirect: string][] = [
-  ["nobody reads", "> >(exec setpriv --pdeathsig KILL sleep 600)"],
-  ["the reader of which is gone", "> >(true)"],
-  ["that is full", "> /dev/full"],
-  ["that is closed", ">&-"],
+  ["stdout nobody reads", `> ${NOBODY_READS}`],
+  ["stdout the reader of which is gone", "> >(true)"],
+  ["stdout that is full", "> /dev/full"],
+  ["stdout that is closed", ">&-"],
+  ["stderr nobody reads", `2> ${NOBODY_READS}`],
 ];
 
-test.each(OUTPUTS)("a stdout %s costs the log, and nothing else", async (_, redirect) => {
+test.each(OUTPUTS)("a %s costs the log, and nothing else", async (_, redirect) => {
   await using wrapper = launcher(`exec "$PROGRAM" ${redirect}`);
   await using daemon = await startAlone({ binary: wrapper.path, env: { PROGRAM: stage().binary } });
-  await sendForged(daemon.request, REQUESTS);
+  await sendForged(daemon, REQUESTS);
   expect((await daemon.request("GET", "/health")).status).toBe(200);
   for (const name of readdirSync(daemon.stateDir)) {
     expect(readFileSync(join(daemon.stateDir, name)).includes("unauthorized request")).toBe(false);
@@ -106,38 +135,28 @@ test.each(OUTPUTS)("a stdout %s costs the log, and nothing else", async (_, redi
 test("all of stdin, stdout and stderr closed: it serves", async () => {
   await using wrapper = launcher('exec "$PROGRAM" <&- >&- 2>&-');
   await using daemon = await startAlone({ binary: wrapper.path, env: { PROGRAM: stage().binary } });
-  await sendForged(daemon.request, 100);
+  await sendForged(daemon, 100);
   expect((await daemon.request("GET", "/health")).status).toBe(200);
 });
 
 test("the requests above are more than a pipe holds", async () => {
   await using daemon = await startAlone();
-  await sendForged(daemon.request, REQUESTS);
+  await sendForged(daemon, REQUESTS);
   await daemon.stop();
   const bytes = daemon.log().reduce((sum, line) => sum + JSON.stringify(line).length, 0);
   expect(bytes).toBeGreaterThan(4 * PIPE_BYTES);
 });
 
-type Request = Awaited<ReturnType<typeof startAlone>>["request"];
-
-async function sendForged(request: Request, count: number): Promise<void> {
+async function sendForged(daemon: Daemon, count: number): Promise<void> {
   const atOnce = 20;
   for (let sent = 0; sent < count; sent += atOnce) {
     const replies = await Promise.all(
       Array.from({ length: atOnce }, () =>
-        request("POST", "/deploy", { headers: { Authorization: "Bearer a.b.c" }, body: "{}" }),
+        daemon.request("POST", "/deploy", { headers: { Authorization: "Bearer a.b.c" }, body: "{}" }),
       ),
     );
     for (const { status } of replies) expect(status).toBe(401);
   }
-}
-
-/** A program that starts ours in a way that no spawn option offers; it becomes ours, so the pid is the same. */
-function launcher(script: string): AsyncDisposable & { path: string } {
-  const dir = mkdtempSync(join(tmpdir(), "dstest-launcher-"));
-  const path = join(dir, "launcher");
-  writeFileSync(path, `#!/bin/bash\n${script}\n`, { mode: 0o755 });
-  return { path, [Symbol.asyncDispose]: async () => rmSync(dir, { recursive: true }) };
 }
 
 /** A folder with everything that a runtime may take for its own, each of which would change or run something. */
@@ -148,7 +167,8 @@ function hostileFolder(): AsyncDisposable & { path: string; marker: string } {
     "evil.ts": `require("node:fs").writeFileSync(${JSON.stringify(marker)}, "ran"); console.log("evil");\n`,
     "bunfig.toml": 'preload = ["./evil.ts"]\n[run]\npreload = ["./evil.ts"]\n',
     ".bunfig.toml": 'preload = ["./evil.ts"]\n',
-    "package.json": '{"name":"evil","type":"module","imports":{"#x":"./evil.ts"},"scripts":{"version":"bun evil.ts"}}',
+    "package.json":
+      '{"name":"evil","type":"module","imports":{"#x":"./evil.ts"},"scripts":{"version":"bun evil.ts"}}',
     "tsconfig.json": '{"compilerOptions":{"paths":{"hono":["./evil.ts"],"*":["./evil.ts"]}}}',
     "node_modules/@aws-sdk/client-ecr/index.js": "",
     "node_modules/hono/index.js": "",

@@ -16,45 +16,53 @@ const Deployment = z.object({
   ended_at: z.string(),
 });
 
-test.concurrent("five deployments of one new image at once: all succeed, and the service is restarted once", async () => {
-  await using scene = await startTwoServices();
-  const { project, daemon, aws } = scene;
-  const first = await lifeOf(project, "web");
-  const image = `${aws.repository("web")}:v2`;
-  const replies = await Promise.all(
-    Array.from({ length: AT_ONCE }, () => daemon.deploy({ service: "web", image })),
-  );
-  expect(replies.map(({ status }) => status)).toEqual(Array.from({ length: AT_ONCE }, () => 200));
-  const records = await Promise.all(replies.map((reply) => recordOf(daemon, reply)));
-  expect(records.map(({ changed }) => changed).toSorted()).toEqual([false, false, false, false, true]);
-  await expectVersion(project, "web", "v2");
-  const deployed = await lifeOf(project, "web");
-  expect(deployed.id).not.toBe(first.id);
-  await upByHand(project, daemon);
-  expect(await lifeOf(project, "web")).toEqual(deployed);
-});
+test.concurrent(
+  "five deployments of one new image at once: all succeed, and the service is restarted once",
+  async () => {
+    await using scene = await startTwoServices();
+    const { project, daemon, aws } = scene;
+    const first = await lifeOf(project, "web");
+    const image = `${aws.repository("web")}:v2`;
+    const replies = await Promise.all(
+      Array.from({ length: AT_ONCE }, () => daemon.deploy({ service: "web", image })),
+    );
+    expect(replies.map(({ status }) => status)).toEqual(Array.from({ length: AT_ONCE }, () => 200));
+    const records = await Promise.all(replies.map((reply) => recordOf(daemon, reply)));
+    expect(records.filter(({ changed }) => changed)).toHaveLength(1);
+    await expectVersion(project, "web", "v2");
+    const deployed = await lifeOf(project, "web");
+    expect(deployed.id).not.toBe(first.id);
+    await upByHand(project, daemon);
+    expect(await lifeOf(project, "web")).toEqual(deployed);
+  },
+);
 
-test.concurrent("deployments of two versions in turn run in the order they came, and the last one stays", async () => {
-  await using scene = await startTwoServices();
-  const { project, daemon, aws } = scene;
-  const images = Array.from(
-    { length: ALTERNATING },
-    (_, index) => `${aws.repository("web")}:${index % 2 === 0 ? "v2" : "v1"}`,
-  );
-  const accepted: Reply[] = [];
-  for (const image of images)
-    accepted.push(await daemon.deploy({ service: "web", image }, { Prefer: "respond-async" }));
-  expect(accepted.map(({ status }) => status)).toEqual(images.map(() => 202));
-  const records = [];
-  for (const reply of accepted) records.push(await recordOf(daemon, reply));
-  expect(records.map(({ status, changed }) => [status, changed])).toEqual(
-    images.map(() => ["succeeded", true]),
-  );
-  for (const [index, record] of records.slice(1).entries())
-    expect(Date.parse(record.started_at)).toBeGreaterThanOrEqual(Date.parse(records[index]?.ended_at ?? ""));
-  await expectVersion(project, "web", "v1");
-  expect(await lives(project, "web")).toHaveLength(1);
-});
+test.concurrent(
+  "deployments of two versions in turn run in the order they came, and the last one stays",
+  async () => {
+    await using scene = await startTwoServices();
+    const { project, daemon, aws } = scene;
+    const images = Array.from(
+      { length: ALTERNATING },
+      (_, index) => `${aws.repository("web")}:${index % 2 === 0 ? "v2" : "v1"}`,
+    );
+    const accepted: Reply[] = [];
+    for (const image of images)
+      accepted.push(await daemon.deploy({ service: "web", image }, { Prefer: "respond-async" }));
+    expect(accepted.map(({ status }) => status)).toEqual(images.map(() => 202));
+    const records = [];
+    for (const reply of accepted) records.push(await recordOf(daemon, reply));
+    expect(records.map(({ status, changed }) => [status, changed])).toEqual(
+      images.map(() => ["succeeded", true]),
+    );
+    for (const [index, record] of records.slice(1).entries())
+      expect(Date.parse(record.started_at)).toBeGreaterThanOrEqual(
+        Date.parse(records[index]?.ended_at ?? ""),
+      );
+    await expectVersion(project, "web", "v1");
+    expect(await lives(project, "web")).toHaveLength(1);
+  },
+);
 
 test.concurrent("deployments of two services overlap", async () => {
   await using scene = await startTwoServices();
@@ -78,7 +86,7 @@ test.concurrent("a failing deployment does not keep the next one from its turn",
   const replies = await Promise.all(
     ["absent", "exits", "v2"].map((tag) => daemon.deploy({ service: "web", image: `${image}:${tag}` })),
   );
-  expect(replies.map(({ status }) => status).toSorted()).toEqual([200, 500, 500]);
+  expect(replies.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 500, 500]);
   await daemon.deploy({ service: "web", image: `${image}:v2` });
   await expectVersion(project, "web", "v2");
   expect(await lives(project, "web")).toHaveLength(1);

@@ -112,7 +112,9 @@ test("the current README's request, without an image, deploys what the compose f
 test("after /logout and a small change the log shows pull refused, login, pull", async () => {
   const v3 = await aws.publish("frontend", "v3");
   const before = daemon.log().length;
-  expect((await shell("curl -s -X POST http://localhost:$PORT/logout")).stdout).toBe("docker logout successful\n");
+  expect((await shell("curl -s -X POST http://localhost:$PORT/logout")).stdout).toBe(
+    "docker logout successful\n",
+  );
   const result = await shell(deployCurl("good", EXPANDED), { IMAGE: v3.reference });
   expect(result.stdout).toBe(`${SUCCESS}200`);
   const steps = daemon
@@ -131,14 +133,18 @@ test("no key, token or password of the walk-through is in the log", () => {
     ...aws.ecr.tokens.issued.map(({ password }) => password),
   ];
   expect(secrets.length).toBeGreaterThan(3);
-  const log = daemon.log().map((line) => JSON.stringify(line)).join("\n") + daemon.noise();
+  const log =
+    daemon
+      .log()
+      .map((line) => JSON.stringify(line))
+      .join("\n") + daemon.noise();
   for (const secret of secrets) {
     expect(log.includes(secret)).toBe(false);
     expect(log.includes(secret.split(".")[2] ?? secret)).toBe(false);
   }
 });
 
-test("the commands of this README under \"Deploy by hand\" do what it says", async () => {
+test('the commands of this README under "Deploy by hand" do what it says', async () => {
   const v4 = await aws.publish("frontend", "v4");
   const blocks = await codeBlocks("README.md", "Deploy by hand", "sh");
   expect(blocks.length).toBeGreaterThan(0);

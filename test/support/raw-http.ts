@@ -116,7 +116,10 @@ export function parseReply(received: string): RawReply {
   const [first = "", ...lines] = received.slice(0, end).split("\r\n");
   const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(first)?.[1]);
   const headers = new Headers(
-    lines.map((line): [string, string] => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),
+    lines.map((line): [string, string] => [
+      line.slice(0, line.indexOf(":")),
+      line.slice(line.indexOf(":") + 1),
+    ]),
   );
   return { status, headers, text: Buffer.from(received.slice(end + 4), "latin1").toString() };
 }

@@ -35,9 +35,7 @@ export async function startScene(options: SceneOptions): Promise<Scene> {
     const compose = await options.compose(aws);
     const project = stack.use(createProject({ docker, compose, files: options.files ?? {} }));
     await options.beforeStart?.(project, aws);
-    const daemon = stack.use(
-      await stageDaemon(project, aws, { dockerHost: docker.host, ...options.daemon }),
-    );
+    const daemon = stack.use(await stageDaemon(project, aws, { dockerHost: docker.host, ...options.daemon }));
     if (options.waitUntilUp !== false) await waitUntilUp(daemon);
     return { aws, project, daemon, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   } catch (error) {
