@@ -25,13 +25,13 @@ import { Queue } from "../src/core/queue.ts";
 /** When every fake world begins. */
 export const START = Date.UTC(2026, 10, 23, 12);
 
-export type FakeClock = Clock & {
+type FakeClock = Clock & {
   /** Does something `milliseconds` after `START`. */
   at(milliseconds: number, action: () => void): void;
 };
 
 /** Time that passes only while everything sleeps: whoever wakes first is next, and no real time is spent. */
-export function fakeClock(): FakeClock {
+function fakeClock(): FakeClock {
   let now = START;
   let sleepers: { at: number; wake: () => void }[] = [];
   let isTicking = false;
@@ -154,7 +154,7 @@ export function digestOf(tag: string): string {
 }
 
 /** How containers of an image live once they are started; without any of these they run on. */
-export type Life = {
+type Life = {
   /** Docker refuses to start them. */
   cannotStart?: string;
   /** They end after so many milliseconds. */

@@ -146,6 +146,17 @@ describe("a service that we deployed", () => {
     });
   });
 
+  test("and adopted under a tag alone does not come back as what the tag has become", async () => {
+    const world = fakeWorld([service("web")]);
+    world.add("web");
+    await deploy(running("web"), world, never());
+    await world.engine.remove("web-1", { volumes: false });
+    world.images.set("web:v1", "id of something newer");
+    const failures = await up(world);
+    expect(failures.get("web")).toContain("web:v1 is another image on this host: deploy it again");
+    expect(world.ps()).toEqual([]);
+  });
+
   test("has its image pulled again, the very digest, when that is gone", async () => {
     const world = await deployedThenLost();
     world.images.clear();

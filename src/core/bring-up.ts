@@ -1,7 +1,7 @@
 import { containersOf, isRunning, shortId } from "./containers.ts";
 import { dependenciesOf, dependencyCounts, startDependencies } from "./dependencies.ts";
 import { DeployerError, publicMessage } from "./errors.ts";
-import { parseImage, tagOrDigest } from "./image.ts";
+import { parseImage } from "./image.ts";
 import { bringImage } from "./images.ts";
 import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";
@@ -111,12 +111,19 @@ async function withoutReplaced(
   return kept;
 }
 
+/** Never as something new: the digest of the pin, whatever a tag without one names by now. */
 async function bringPinned(pin: Pin, ports: Ports, signal: AbortSignal): Promise<void> {
   const image = parseImage(pin.imageText);
   if (image === undefined)
     throw new DeployerError("internal", `pin of "${pin.service}" names no image: ${pin.imageText}`);
-  if ((await ports.engine.imageId(pin.imageText)) !== undefined) return;
-  await ports.registry.pull(image, tagOrDigest(image), signal);
+  const wanted = `${image.name}@${pin.digest}`;
+  if ((await ports.engine.imageId(wanted)) === undefined)
+    await ports.registry.pull(image, pin.digest, signal);
+  if ((await ports.engine.imageId(pin.imageText)) === (await ports.engine.imageId(wanted))) return;
+  throw new DeployerError(
+    "image_not_found",
+    `service "${pin.service}" ran ${wanted}, and ${pin.imageText} is another image on this host: deploy it again, or docker tag ${wanted} ${pin.imageText}`,
+  );
 }
 
 async function start(containers: Container[], { engine, log }: Ports): Promise<void> {

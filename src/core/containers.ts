@@ -1,7 +1,7 @@
-import type { Container, Engine, Project, Service } from "./ports.ts";
+import type { Container, Engine, Named } from "./ports.ts";
 
 /** The containers of a service in any state, without those of `docker compose run`. */
-export async function containersOf(project: Project, service: Service, engine: Engine): Promise<Container[]> {
+export async function containersOf(project: Named, service: Named, engine: Engine): Promise<Container[]> {
   const all = await engine.containers(project.name);
   return all.filter((container) => container.service === service.name && !container.oneOff);
 }

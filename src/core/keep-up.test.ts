@@ -67,21 +67,27 @@ describe("the start", () => {
     const world = shop();
     world.store.insert(running("web"));
     world.store.saveBefore("d1", { running: ["web-1"], all: ["web-1"], recorded: "" });
-    let tries = 0;
-    const compose = {
-      ...world.compose,
-      project: () => {
-        tries += 1;
-        if (tries === 1) throw new DeployerError("compose_file", "line 3: did not find expected key");
-        return world.compose.project();
+    let isAway: boolean | undefined;
+    const engine = {
+      ...world.engine,
+      containers: async (project: string) => {
+        isAway ??= true;
+        if (isAway) throw new DeployerError("docker", "connection reset");
+        return await world.engine.containers(project);
+      },
+      ping: async () => {
+        const answer =
+          isAway === true ? Promise.reject(new DeployerError("docker", "gone")) : world.engine.ping();
+        if (isAway === true) isAway = false;
+        return await answer;
       },
     };
-    await live({ ...world, compose }, MINUTE);
+    await live({ ...world, engine }, MINUTE);
     expect(world.store.find("d1")?.status).toBe("failed");
     expect(world.log.lines).toContainEqual({
       level: "warn",
       message: "the start cannot go on yet, trying again",
-      fields: { reason: "line 3: did not find expected key", seconds: 1 },
+      fields: { reason: "gone", seconds: 1 },
     });
   });
 

@@ -128,6 +128,9 @@ export type Dependency = {
   required: boolean;
 };
 
+/** A project or a service of which only the name matters. */
+export type Named = { name: string };
+
 export type Project = { name: string; services: ReadonlyMap<string, Service> };
 
 /** Image text per service: `repo:tag@sha256:…`. Services not named keep what the compose file says. */

@@ -124,11 +124,12 @@ describe("a deployment that the last run left unfinished", () => {
     expect(world.ps()).toEqual([]);
   });
 
-  test("of a service that has left the file meanwhile: it is closed all the same", async () => {
+  test("of a service that has left the file meanwhile: it goes back all the same", async () => {
     const world = await killedAt("stop web-1");
     world.file.delete("web");
     await recover(world);
-    expect(world.store.find("d1")).toMatchObject(interrupted("its service is no longer in the compose file"));
+    expect(world.store.find("d1")).toMatchObject(interrupted('the compose file has no service "web"'));
+    expect(world.ps()).toEqual(["web-1 running web:v1"]);
   });
 
   test("whose old container cannot be started: rollback_failed, and the others are closed too", async () => {

@@ -25,10 +25,9 @@ export async function recover(ports: Ports): Promise<void> {
 async function recoverOne(deployment: Deployment, ports: Ports): Promise<Outcome> {
   const before = ports.store.before(deployment.id);
   if (before === undefined) return interrupted("nothing was touched");
-  const project = await ports.compose.project();
-  const service = project.services.get(deployment.service);
-  if (service === undefined) return interrupted("its service is no longer in the compose file");
-
+  // By names alone: the way back must not depend on a compose file that somebody has broken or changed meanwhile.
+  const project = { name: ports.store.projectName() ?? "" };
+  const service = { name: deployment.service };
   const pin = ports.store.pins().find((pin) => pin.service === service.name);
   if (pin?.deployment === deployment.id) {
     const containers = await containersOf(project, service, ports.engine);

@@ -1,5 +1,5 @@
 import { containersOf, shortId } from "./containers.ts";
-import type { Ports, Project, Service, Source } from "./ports.ts";
+import type { Named, Ports, Source } from "./ports.ts";
 
 /**
  * Compose's own recreate, for what only it can hand on. A signal may end it half-way: what it left is removed before it
@@ -7,8 +7,8 @@ import type { Ports, Project, Service, Source } from "./ports.ts";
  */
 export async function recreate(
   source: Source,
-  project: Project,
-  service: Service,
+  project: Named,
+  service: Named,
   withDependencies: () => Promise<boolean>,
   ports: Ports,
 ): Promise<void> {
@@ -22,7 +22,7 @@ export async function recreate(
  * Compose names the new container after the one it will replace, `<12 digits>_web`, until that is gone. While both are
  * there the new one is of no use, and the old one keeps the volumes they share.
  */
-async function removeHalfMade(project: Project, service: Service, { engine }: Ports): Promise<void> {
+async function removeHalfMade(project: Named, service: Named, { engine }: Ports): Promise<void> {
   const own = await containersOf(project, service, engine);
   for (const { id, name } of own) {
     if (own.some((other) => name.startsWith(`${shortId(other)}_`)))

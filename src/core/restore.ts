@@ -1,7 +1,6 @@
 import { containersOf, isKeptUp } from "./containers.ts";
 import { noteRunning } from "./note-running.ts";
-import { noteOrigins } from "./origins.ts";
-import type { Before, Container, Ports, Project, Service } from "./ports.ts";
+import type { Before, Container, Named, Ports, Store } from "./ports.ts";
 import { recreate } from "./recreate.ts";
 import { startAndStay } from "./stay-running.ts";
 
@@ -12,8 +11,8 @@ import { startAndStay } from "./stay-running.ts";
  */
 export async function restore(
   before: Before,
-  project: Project,
-  service: Service,
+  project: Named,
+  service: Named,
   ports: Ports,
 ): Promise<boolean> {
   const own = await containersOf(project, service, ports.engine);
@@ -30,11 +29,18 @@ export async function restore(
   }
   const { recorded } = before;
   await recreate({ recorded }, project, service, async () => false, ports);
-  await noteOrigins(await containersOf(project, service, ports.engine), service, recorded, ports);
+  noteOrigin(before, await containersOf(project, service, ports.engine), ports.store);
   if (before.running.length === 0) return false;
   const restored = await startAndStay(await containersOf(project, service, ports.engine), ports);
   noteRunning(restored, own, ports.store);
   return true;
+}
+
+/** What was made anew is what the old containers were. */
+function noteOrigin({ running, recorded }: Before, made: Container[], store: Store): void {
+  const configHash =
+    running.map((id) => store.origin(id)?.configHash).find((hash) => hash !== undefined) ?? "";
+  store.saveOrigins(made.map(({ id, service }) => ({ container: id, service, configHash, recorded })));
 }
 
 export async function remove(

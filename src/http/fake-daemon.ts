@@ -16,7 +16,7 @@ const SUCCESS: Outcome = {
   changed: true,
 };
 
-export type LogLine = { level: string; message: string; fields: Record<string, unknown> };
+type LogLine = { level: string; message: string; fields: Record<string, unknown> };
 
 /** A daemon whose deployments end when the test says so, or at once with `outcome`. */
 export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | undefined } = {}) {

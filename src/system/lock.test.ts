@@ -39,6 +39,16 @@ test("a folder that others could read is closed to them", () => {
   expect(statSync(stateDir).mode & 0o777).toBe(0o700);
 });
 
+test("a folder of somebody else is refused, and left as open as it was", () => {
+  const stateDir = join(folder, "etc");
+  Bun.spawnSync(["mkdir", "-m", "755", stateDir]);
+  Bun.spawnSync(["touch", join(stateDir, "passwd")]);
+  expect(() => lockStateDir(stateDir)).toThrow(
+    expect.objectContaining({ code: "config", message: expect.stringMatching(/somebody else/) }),
+  );
+  expect(statSync(stateDir).mode & 0o777).toBe(0o755);
+});
+
 test("a second daemon is refused and told who holds the folder", async () => {
   const other = await otherDaemon(folder);
   expect(() => lockStateDir(folder)).toThrow(

@@ -1,8 +1,12 @@
 import { Database } from "bun:sqlite";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { DeployerError } from "../core/errors.ts";
+
+const LOCK = "lock";
+/** Closing `/etc` or a home folder to everyone else would break the host. */
+const NOT_OURS = "it holds files of somebody else; name a folder that is empty or does not exist yet";
 
 /** Makes the folder (0700) and takes it for this process alone; closes itself however the process ends. */
 export type Lock = { release(): void };
@@ -23,6 +27,8 @@ export function lockStateDir(stateDir: string): Lock {
 function makePrivateFolder(stateDir: string): void {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    const others = readdirSync(stateDir).filter((name) => !name.startsWith("."));
+    if (others.length > 0 && !others.includes(LOCK)) throw new Error(NOT_OURS);
     chmodSync(stateDir, 0o700);
   } catch (cause) {
     throw unusable(stateDir, cause);
@@ -32,7 +38,7 @@ function makePrivateFolder(stateDir: string): void {
 function takeLock(stateDir: string): Database {
   let database: Database | undefined;
   try {
-    database = new Database(join(stateDir, "lock"), { create: true });
+    database = new Database(join(stateDir, LOCK), { create: true });
     database.run("PRAGMA busy_timeout = 0");
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     database.run("BEGIN EXCLUSIVE");

@@ -33,7 +33,7 @@ export type KeyStoreOptions = {
  */
 export function openKeyStore({ path, log, now = Date.now }: KeyStoreOptions): KeyStore {
   let { files, problems } = readKeyFiles(path, []);
-  if (problems.length > 0) throw new DeployerError("config", problems.join("; "));
+  if (problems.length > 0) throw new DeployerError("config", `JWT_PUBLIC_KEY_PATH: ${problems.join("; ")}`);
   let keys = distinct(files);
   let readAt = now();
   logKeys();

@@ -44,7 +44,7 @@ export type Daemon = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-export type RequestOptions = {
+type RequestOptions = {
   headers?: Record<string, string>;
   body?: string | Uint8Array<ArrayBuffer>;
   deadline?: number;

@@ -13,7 +13,7 @@ import type { Registry } from "./registry.ts";
 import { sendBadly } from "./bad-line.ts";
 
 /** One request to the registry, once answered. */
-export type RegistryRequest = {
+type RegistryRequest = {
   at: number;
   method: string;
   path: string;

@@ -1,10 +1,10 @@
 import { EcrTokens } from "./ecr-tokens.ts";
 
 /** One request that the stand-in for AWS's ECR API got. */
-export type EcrCall = { at: number; target: string; accessKeyId: string | undefined; status: number };
+type EcrCall = { at: number; target: string; accessKeyId: string | undefined; status: number };
 
 /** How a call fails: as AWS answers it, or with no answer at all. */
-export type EcrFailure =
+type EcrFailure =
   | "UnrecognizedClientException"
   | "ExpiredTokenException"
   | "AccessDeniedException"

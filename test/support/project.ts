@@ -31,7 +31,7 @@ export type Project = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-export type ProjectContainer = {
+type ProjectContainer = {
   id: string;
   name: string;
   service: string;
