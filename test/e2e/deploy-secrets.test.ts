@@ -29,9 +29,9 @@ test("no password or token is left on disk, in the log, or in the arguments of a
   );
   const token = await daemon.token();
   const arguments_ = new Set<string>();
-  let isDeploying = true;
+  const deployed = new AbortController();
   const watching = (async () => {
-    while (isDeploying) {
+    while (!deployed.signal.aborted) {
       for (const { args } of processes()) arguments_.add(args.join(" "));
       await Bun.sleep(25);
     }
@@ -41,7 +41,7 @@ test("no password or token is left on disk, in the log, or in the arguments of a
     headers: { Authorization: `Bearer ${token}` },
     body: JSON.stringify({ service: "web", image: `${aws.repository("web")}:v2` }),
   });
-  isDeploying = false;
+  deployed.abort();
   await watching;
   expect([reply.status, reply.text]).toEqual([200, "deploy request successful for service web\n"]);
   await expectVersion(project, "web", "v2");
