@@ -143,6 +143,7 @@ export function service(name: string, fields: Partial<Service> = {}): Service {
     containerName: undefined,
     images: [],
     dependsOn: [],
+    sharesWith: [],
     startedByDefault: true,
     ...fields,
   };
@@ -218,6 +219,7 @@ export function fakeWorld(services: Service[]): World {
   store.saveProjectName("shop");
   let gone = Promise.withResolvers<void>();
   let dockerIsThere = true;
+  let starts = 1;
 
   async function act(call: string, effect: () => void): Promise<void> {
     calls.push(call);
@@ -337,6 +339,10 @@ export function fakeWorld(services: Service[]): World {
       const aborted = Promise.withResolvers<void>();
       signal.addEventListener("abort", () => aborted.resolve(), { once: true });
       await Promise.race([gone.promise, aborted.promise]);
+    },
+    async startId() {
+      assertThere();
+      return `engine ${starts}`;
     },
     async ping() {
       assertThere();
@@ -516,6 +522,7 @@ export function fakeWorld(services: Service[]): World {
     },
     dockerStarts() {
       dockerIsThere = true;
+      starts += 1;
       for (const container of containers.values()) if (container.restartPolicy === "always") run(container);
     },
   };

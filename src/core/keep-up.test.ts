@@ -41,7 +41,7 @@ describe("the start", () => {
     });
     expect(recoveries).toBe(1);
     expect(world.ps()).toEqual(["web-1 running web:v1"]);
-    expect(world.store.lastLook()).toEqual({ bootId: "boot 1", running: ["web-1"] });
+    expect(world.store.lastLook()).toEqual({ start: "boot 1, engine 1", running: ["web-1"] });
     expect(messages(world)).toContain("services are up");
     expect(messages(world)).not.toContain("Docker went away");
   });
@@ -107,7 +107,7 @@ describe("after a boot of the host", () => {
   /** What ran at the last look went down with the host. */
   function booted(): World {
     const world = shop();
-    world.store.saveLook({ bootId: "boot 1", running: ["db-1", "web-1"] });
+    world.store.saveLook({ start: "boot 1, engine 1", running: ["db-1", "web-1"] });
     world.stopByHand("db-1");
     world.stopByHand("web-1");
     return world;
@@ -117,21 +117,30 @@ describe("after a boot of the host", () => {
     const world = booted();
     await live(world, MINUTE, "boot 2");
     expect(world.ps()).toEqual(["db-1 running db:v1", "web-1 running web:v1"]);
-    expect(world.store.lastLook()).toEqual({ bootId: "boot 2", running: ["db-1", "web-1"] });
+    expect(world.store.lastLook()).toEqual({ start: "boot 2, engine 1", running: ["db-1", "web-1"] });
   });
 
   test("what a person had stopped stays stopped", async () => {
     const world = booted();
-    world.store.saveLook({ bootId: "boot 1", running: ["db-1"] });
+    world.store.saveLook({ start: "boot 1, engine 1", running: ["db-1"] });
     await live(world, MINUTE, "boot 2");
     expect(world.ps()).toEqual(["db-1 running db:v1", "web-1 exited web:v1"]);
+  });
+
+  test("a Docker that was restarted while no daemon ran counts as much as a host", async () => {
+    const world = booted();
+    world.dockerStops();
+    world.dockerStarts();
+    await live(world, MINUTE, "boot 1");
+    expect(world.ps()).toEqual(["db-1 running db:v1", "web-1 running web:v1"]);
+    expect(world.store.lastLook()).toEqual({ start: "boot 1, engine 2", running: ["db-1", "web-1"] });
   });
 
   test("on the same boot nothing is started: whoever stopped it wanted that", async () => {
     const world = booted();
     await live(world, 2 * MINUTE, "boot 1");
     expect(world.ps()).toEqual(["db-1 exited db:v1", "web-1 exited web:v1"]);
-    expect(world.store.lastLook()).toEqual({ bootId: "boot 1", running: [] });
+    expect(world.store.lastLook()).toEqual({ start: "boot 1, engine 1", running: [] });
   });
 
   test("what has yet to come back is still known after a crash", async () => {

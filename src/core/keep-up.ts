@@ -24,7 +24,7 @@ export async function keepUp(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
-  let comeBack = afterBoot(bootId, ports);
+  let hasBeenAway = false;
   let hasRecovered = false;
   const pause = new Pause();
   while (!signal.aborted) {
@@ -39,10 +39,11 @@ export async function keepUp(
         hasRecovered = true;
       }
       pause.reset();
-      await serveUntil(gone, bootId, comeBack, ports, signal);
+      const start = `${bootId}, ${await ports.engine.startId()}`;
+      await serveUntil(gone, start, toComeBack(start, hasBeenAway, ports), ports, signal);
       if (signal.aborted) return;
       ports.log.warn("Docker went away");
-      comeBack = new Set(ports.store.lastLook()?.running);
+      hasBeenAway = true;
       // A Docker that answers and yet ends its events at once must not be asked without pause.
       await ports.clock.sleep(FIRST_PAUSE_MS, signal).catch(() => undefined);
     } catch (error) {
@@ -56,16 +57,17 @@ export async function keepUp(
   }
 }
 
-/** After a start of the host, what ran when we last looked. On the same boot nothing: what is stopped now, a person stopped. */
-function afterBoot(bootId: string, { store }: Ports): ReadonlySet<string> {
+/** After a start of the host or of Docker, what ran when we last looked. Else nothing: what is stopped now, a person stopped. */
+function toComeBack(start: string, hasBeenAway: boolean, { store }: Ports): ReadonlySet<string> {
   const look = store.lastLook();
-  return new Set(look === undefined || look.bootId === bootId ? [] : look.running);
+  const isNewStart = look !== undefined && (hasBeenAway || look.start !== start);
+  return new Set(isNewStart ? look.running : []);
 }
 
 /** Brings up what is missing, as often as it takes, and looks at what runs, until Docker goes away. */
 async function serveUntil(
   gone: Promise<void>,
-  bootId: string,
+  start: string,
   comeBack: ReadonlySet<string>,
   ports: Ports,
   signal: AbortSignal,
@@ -81,7 +83,7 @@ async function serveUntil(
       if (done) pending.clear();
       bringUpAt = done ? Number.POSITIVE_INFINITY : ports.clock.now() + pause.next();
     }
-    await look(bootId, pending, ports).catch((error: unknown) =>
+    await look(start, pending, ports).catch((error: unknown) =>
       ports.log.debug("could not look at what runs", { error }),
     );
     const wait = Math.min(LOOK_EVERY_MS, Math.max(bringUpAt - ports.clock.now(), 0));
@@ -101,7 +103,7 @@ async function tryBringUp(comeBack: Set<string>, ports: Ports, signal: AbortSign
 }
 
 async function look(
-  bootId: string,
+  start: string,
   pending: ReadonlySet<string>,
   { store, engine, clock }: Ports,
 ): Promise<void> {
@@ -117,10 +119,10 @@ async function look(
     .filter((container) => isRunning(container) || ranLately(container) || pending.has(container.id))
     .map(({ id }) => id)
     .toSorted();
-  // What has yet to come back after a boot must still be known if we die before it has.
-  const asOf = pending.size > 0 && last !== undefined ? last.bootId : bootId;
-  const isNews = last === undefined || last.bootId !== asOf || last.running.join() !== running.join();
-  if (isNews) store.saveLook({ bootId: asOf, running });
+  // What has yet to come back after a restart must still be known if we die before it has.
+  const asOf = pending.size > 0 && last !== undefined ? last.start : start;
+  const isNews = last === undefined || last.start !== asOf || last.running.join() !== running.join();
+  if (isNews) store.saveLook({ start: asOf, running });
 }
 
 /** Doubles with each use. */

@@ -5,11 +5,11 @@ import { noteRunning } from "./note-running.ts";
 
 test("what was started is among what runs at once, what was stopped is not, and the boot of the last look is kept", () => {
   const store = fakeStore();
-  store.saveLook({ bootId: "boot-1", running: ["db", "old"] });
+  store.saveLook({ start: "boot-1", running: ["db", "old"] });
   noteRunning([{ id: "new" }], [{ id: "old" }], store);
-  expect(store.lastLook()).toEqual({ bootId: "boot-1", running: ["db", "new"] });
+  expect(store.lastLook()).toEqual({ start: "boot-1", running: ["db", "new"] });
   noteRunning([{ id: "new" }], [{ id: "never ran" }], store);
-  expect(store.lastLook()).toEqual({ bootId: "boot-1", running: ["db", "new"] });
+  expect(store.lastLook()).toEqual({ start: "boot-1", running: ["db", "new"] });
 });
 
 test("before the first look nothing is noted: of which boot it would be is not known", () => {

@@ -53,6 +53,8 @@ export type Container = {
 
 /** The Docker Engine API. Every call has a deadline of its own; failures are `docker` errors. */
 export interface Engine {
+  /** Another text after each start of the engine; `""` where that cannot be told (no default bridge). */
+  startId(): Promise<string>;
   /** Resolves when the engine goes away (it was stopped or restarted) or when the signal aborts; throws `docker` when it is not there. */
   untilGone(signal: AbortSignal): Promise<void>;
   /** The engine's version; throws `docker` when it cannot be reached within two seconds. */
@@ -118,6 +120,8 @@ export type Service = {
   /** Other repositories `x-deployer.images` allows. */
   images: string[];
   dependsOn: Dependency[];
+  /** Services whose namespaces or volumes its containers live in: they hold on to one container of each. */
+  sharesWith: string[];
   /** A plain `docker compose up` starts it: it is in no profile, or in an active one. */
   startedByDefault: boolean;
 };
@@ -245,4 +249,8 @@ export interface Store {
   saveProjectName(name: string): void;
 }
 
-export type Look = { bootId: string; running: string[] };
+export type Look = {
+  /** Which start of the host and of Docker it was under. */
+  start: string;
+  running: string[];
+};

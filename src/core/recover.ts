@@ -4,6 +4,7 @@ import { publicMessage } from "./errors.ts";
 import type { Before, Ports } from "./ports.ts";
 import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
+import { renewSharersOf } from "./sharers.ts";
 
 /**
  * Ends every deployment that the last run of the daemon left unfinished, oldest first: what was committed is tidied up
@@ -33,11 +34,12 @@ async function recoverOne(deployment: Deployment, ports: Ports): Promise<Outcome
     const containers = await containersOf(project, service, ports.engine);
     const old = containers.filter((container) => before.all.includes(container.id));
     await remove(old, { volumes: false }, ports);
+    if (old.length > 0) await renewSharersOf(service.name, ports);
     return { status: "succeeded", changed: true, digest: pin.digest, reason: "", code: undefined };
   }
   try {
     await finishStop(before, ports);
-    await restore(before, project, service, ports);
+    if (await restore(before, project, service, ports)) await renewSharersOf(service.name, ports);
     return interrupted(await describeServing(service.name, ports));
   } catch (error) {
     // Without Docker nothing is decided yet: this throws, and the whole recovery is done again.

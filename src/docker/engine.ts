@@ -1,5 +1,7 @@
+import { z } from "zod";
+
 import type { Clock, Engine } from "../core/ports.ts";
-import { refused } from "./answer.ts";
+import { parseAnswer, refused } from "./answer.ts";
 import { createContainers } from "./containers.ts";
 import type { DockerHost } from "./host.ts";
 import { createImages } from "./images.ts";
@@ -7,17 +9,31 @@ import { readLogs } from "./logs.ts";
 import { createTransport, type Fetch, type Transport } from "./transport.ts";
 
 const EVENTS_DEADLINE_MS = 10_000;
+const NETWORK_DEADLINE_MS = 10_000;
+
+const network = z.object({ Id: z.string() });
 
 /** The Docker Engine behind `host`. Nothing is sent before the first call. */
 export function createEngine(options: { host: DockerHost; clock: Clock; fetch?: Fetch }): Engine {
   const transport = createTransport(options.host, options.fetch);
   return {
     ping: transport.ping,
+    startId: () => startId(transport),
     untilGone: (signal) => untilGone(transport, signal),
     ...createContainers(transport, options.clock),
     ...createImages(transport, options.clock),
     logs: (id, lines) => readLogs(transport, id, lines),
   };
+}
+
+/** dockerd makes its default bridge network anew, with another id, whenever it starts. */
+async function startId(transport: Transport): Promise<string> {
+  const answer = await transport.send({
+    method: "GET",
+    path: "/networks/bridge",
+    deadlineMs: NETWORK_DEADLINE_MS,
+  });
+  return answer.status === 404 ? "" : parseAnswer(answer, network, "inspect network bridge").Id;
 }
 
 /** An event stream that never has an event ends when the engine does. */

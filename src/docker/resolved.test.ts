@@ -50,8 +50,21 @@ test("a service as a rollout needs it", () => {
       { service: "db", condition: "service_healthy", required: true },
       { service: "cache", condition: "service_started", required: false },
     ],
+    sharesWith: [],
     startedByDefault: true,
   });
+});
+
+test("a service shares with those whose namespaces and volumes it is given, not with containers outside the file", () => {
+  const yaml = webWith(
+    [
+      "network_mode: service:vpn",
+      "ipc: service:vpn",
+      "pid: host",
+      "volumes_from: [data:ro, container:elsewhere]",
+    ].join("\n"),
+  );
+  expect(webOf(yaml).sharesWith).toEqual(["vpn", "data"]);
 });
 
 test("a service that is built here has no image of its own, and one of a profile is not started by default", () => {

@@ -20,6 +20,10 @@ const DependsOn = z.record(
 const ResolvedService = z.looseObject({
   image: z.string().optional(),
   container_name: z.string().optional(),
+  network_mode: z.string().optional(),
+  ipc: z.string().optional(),
+  pid: z.string().optional(),
+  volumes_from: z.array(z.string()).optional(),
   depends_on: DependsOn.optional(),
   scale: z.number().int().optional(),
   deploy: z.looseObject({ replicas: z.number().int().optional() }).nullish(),
@@ -90,6 +94,7 @@ export function toProject(resolved: Resolved, startedByDefault: ReadonlySet<stri
         containerName: fields.container_name,
         images: settings.data?.images ?? [],
         dependsOn: dependencies(fields),
+        sharesWith: sharedWith(fields),
         startedByDefault: startedByDefault.has(name),
       },
     ];
@@ -124,6 +129,22 @@ function dependencies(fields: z.infer<typeof ResolvedService>): Dependency[] {
     condition,
     required,
   }));
+}
+
+/** `service:web` of the namespaces, `web` or `web:ro` of `volumes_from`; those of containers outside the file are not ours. */
+function sharedWith({
+  network_mode,
+  ipc,
+  pid,
+  volumes_from = [],
+}: z.infer<typeof ResolvedService>): string[] {
+  const namespaces = [network_mode, ipc, pid]
+    .filter((mode) => mode?.startsWith("service:") === true)
+    .map((mode) => mode?.slice("service:".length));
+  const volumes = volumes_from
+    .filter((from) => !from.startsWith("container:"))
+    .map((from) => from.split(":")[0]);
+  return [...new Set([...namespaces, ...volumes])].filter((name) => name !== undefined);
 }
 
 function configHash(fields: z.infer<typeof ResolvedService>): string {

@@ -28,7 +28,7 @@ const BeforeJson = z.object({
   recorded: z.string(),
   switching: z.boolean().optional(),
 });
-const LookJson = z.object({ bootId: z.string(), running: z.array(z.string()) });
+const LookJson = z.object({ start: z.string(), running: z.array(z.string()) });
 
 export function toRow(deployment: Deployment): Omit<DeploymentRow, "before"> {
   const { id, service, issuer, status, reason } = deployment;

@@ -144,16 +144,16 @@ describe.each<[string, () => Store]>([
     const store = make();
     expect(store.lastLook()).toBeUndefined();
     expect(store.projectName()).toBeUndefined();
-    store.saveLook({ bootId: "boot 1", running: ["a"] });
-    store.saveLook({ bootId: "boot 2", running: [] });
+    store.saveLook({ start: "boot 1", running: ["a"] });
+    store.saveLook({ start: "boot 2", running: [] });
     store.saveProjectName("shop");
-    expect(store.lastLook()).toEqual({ bootId: "boot 2", running: [] });
+    expect(store.lastLook()).toEqual({ start: "boot 2", running: [] });
     expect(store.projectName()).toBe("shop");
   });
 
   test("hands out copies", () => {
     const store = make();
-    store.saveLook({ bootId: "boot 1", running: ["a"] });
+    store.saveLook({ start: "boot 1", running: ["a"] });
     store.lastLook()?.running.push("b");
     expect(store.lastLook()?.running).toEqual(["a"]);
   });

@@ -158,7 +158,7 @@ async function expectServing(project: Project, before: Life[], webVersion: strin
 function pretendItWasAnotherBoot(daemon: Daemon): void {
   using database = new Database(join(daemon.stateDir, "deployer.db"), { readwrite: true });
   const changed = database.run(
-    "UPDATE facts SET value = json_set(value, '$.bootId', 'another') WHERE name = 'look'",
+    "UPDATE facts SET value = json_set(value, '$.start', 'another') WHERE name = 'look'",
   );
   expect(changed.changes).toBe(1);
 }
