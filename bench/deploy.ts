@@ -14,7 +14,7 @@ const SERVES_DEADLINE_MS = 60_000;
 /** Short: a connection to a container that is just starting may be retried by TCP only after a second. */
 const ANSWER_DEADLINE_MS = 40;
 
-type Side = { name: string; url: string; deploy(): Promise<void> };
+type Side = { name: string; url: string; deploy: () => Promise<void> };
 /** Milliseconds from the start of the deployment. */
 type Times = { done: number; serves: number; gap: number };
 type Pair<T> = { hook: T[]; hand: T[] };

@@ -81,6 +81,18 @@ test.each(RESTARTS)(
   },
 );
 
+test("when Docker is restarted while the daemon is stopped, as with Requires=docker.service, what ran comes back", async () => {
+  await using scene = await startManyServices({ beforeStart: stopIdleByHand });
+  const { project, daemon } = scene;
+  await deploySecondVersion(scene);
+  const before = await lives(project, undefined, docker);
+  expect(await daemon.stop()).toBe(0);
+  await docker.restart();
+  await using second = await daemon.startAgain();
+  await waitUntilUp(second);
+  await expectServing(project, before, "v2");
+});
+
 test("after a boot of the host what ran comes back, the same containers, pinned ones with the pinned image", async () => {
   await using scene = await startManyServices({ beforeStart: stopIdleByHand });
   const { project, daemon } = scene;
