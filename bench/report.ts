@@ -5,7 +5,9 @@ import { cpus, totalmem } from "node:os";
 export function report(name: string, lines: string[]): void {
   const text = `${[`# ${name}`, "", machine(), "", ...lines].join("\n")}\n`;
   mkdirSync("bench/results", { recursive: true });
-  writeFileSync(`bench/results/${name}.md`, text);
+  const file = `bench/results/${name}.md`;
+  writeFileSync(file, text);
+  Bun.spawnSync([process.execPath, "fmt", "--no-script", file]);
   process.stdout.write(text);
 }
 

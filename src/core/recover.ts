@@ -34,7 +34,7 @@ async function recoverOne(deployment: Deployment, ports: Ports): Promise<Outcome
     const containers = await containersOf(project, service, ports.engine);
     const old = containers.filter((container) => before.all.includes(container.id));
     await remove(old, { volumes: false }, ports);
-    if (old.length > 0) await renewSharersOf(service.name, ports);
+    await renewSharersOf(service.name, ports);
     return { status: "succeeded", changed: true, digest: pin.digest, reason: "", code: undefined };
   }
   try {

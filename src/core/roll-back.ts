@@ -28,9 +28,9 @@ export async function rollBack(
   const why = publicMessage(cause);
   try {
     const touched = await restoreWithDocker(before, project, service, ports);
-    if (touched) await renewSharers(project, service, ports);
+    const failures = touched ? await renewSharers(project, service, ports) : [];
     const status = touched ? "rolled_back" : "failed";
-    const reason = `${why}\n${await describeServing(service.name, ports)}`;
+    const reason = [why, await describeServing(service.name, ports), ...failures].join("\n");
     return { status, changed: false, digest, code: errorCode(cause), reason };
   } catch (error) {
     ports.log.error("rollback failed: a person is needed", { ...fields, error });

@@ -43,8 +43,8 @@ export async function rollOut(
   } catch (error) {
     return await rollBack(error, deployment, target, project, before, ports);
   }
-  await tidyUp(deployment, project, service, old, serving, ports);
-  return { status: "succeeded", changed: true, digest, reason: "", code: undefined };
+  const reason = await tidyUp(deployment, project, service, old, serving, ports);
+  return { status: "succeeded", changed: true, digest, reason, code: undefined };
 }
 
 /** Written down before the first effect: the way back, for us and for whoever finds this deployment unfinished. */
@@ -87,7 +87,10 @@ function commit(
   );
 }
 
-/** The new version serves and is recorded: what goes wrong from here on is made good when services are brought up. */
+/**
+ * The new version serves and is recorded: what goes wrong from here on is made good when services are brought up.
+ * @returns what the caller should know all the same
+ */
 async function tidyUp(
   deployment: Deployment,
   project: Project,
@@ -95,13 +98,14 @@ async function tidyUp(
   old: Container[],
   serving: Container[],
   ports: Ports,
-): Promise<void> {
+): Promise<string> {
   try {
     noteRunning(serving, old, ports.store);
     await ports.compose.writePins(imageTexts(ports.store.pins()));
     await remove(old, { volumes: false }, ports);
-    await renewSharers(project, service, ports);
+    return (await renewSharers(project, service, ports)).join("\n");
   } catch (error) {
     ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });
+    return "";
   }
 }

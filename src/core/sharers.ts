@@ -22,42 +22,42 @@ export async function renewSharersOf(name: string, ports: Ports): Promise<void> 
 /**
  * Services that live in the namespaces of `service` (`network_mode: service:web`, likewise `ipc` and `pid`) or on its
  * volumes (`volumes_from`) hold on to the very container that has just been replaced or restarted: those that run are
- * recreated, as `docker compose up` would. What fails is logged; it does not undo what `service` has become.
+ * recreated as they are, without edits of the file that nobody deployed.
+ * @returns what could not be, for people; it does not undo what `service` has become
  */
-export async function renewSharers(project: Project, service: Service, ports: Ports): Promise<void> {
+export async function renewSharers(project: Project, service: Service, ports: Ports): Promise<string[]> {
+  const failures: string[] = [];
   for (const sharer of project.services.values()) {
     if (!sharer.sharesWith.includes(service.name)) continue;
+    // Its own deployment may be waiting for the very service that is being deployed; it makes new containers by itself.
+    if (isBeingDeployed(sharer, ports)) continue;
     try {
-      await renew(project, sharer, ports);
+      await ports.inTurn(sharer.name, () => renew(project, sharer, ports));
     } catch (error) {
-      const reason = publicMessage(error);
-      ports.log.error(
-        "a service that shares with the deployed one could not be recreated: a person is needed",
-        {
-          service: sharer.name,
-          shares_with: service.name,
-          reason,
-        },
-      );
+      const failure = `"${sharer.name}", which shares with "${service.name}", could not be recreated and needs a person: ${publicMessage(error)}`;
+      ports.log.error(failure, { service: sharer.name, error });
+      failures.push(failure);
     }
   }
+  return failures;
+}
+
+function isBeingDeployed({ name }: Service, { store }: Ports): boolean {
+  return store.unfinished().some(({ service, status }) => service === name && status === "running");
 }
 
 async function renew(project: Project, sharer: Service, ports: Ports): Promise<void> {
   const old = await containersOf(project, sharer, ports.engine);
-  if (!old.some(isKeptUp)) return;
-  // Not in turn: a deployment of the sharer may be waiting for the very service that is being deployed.
-  const isBeingDeployed = ports.store
-    .unfinished()
-    .some(({ service, status }) => service === sharer.name && status === "running");
-  if (isBeingDeployed) return;
-
+  const first = old.find(isKeptUp);
+  if (first === undefined) return;
   ports.log.info("recreating a service that shares with the deployed one", { service: sharer.name });
   const images = imageTexts(ports.store.pins());
-  const recorded = await ports.compose.record(images);
+  const origin = ports.store.origin(first.id);
+  const isAsInFile = origin === undefined || origin.configHash === sharer.configHash;
+  const recorded = isAsInFile ? await ports.compose.record(images) : origin.recorded;
   const withDependencies = async (): Promise<boolean> =>
-    !(await dependenciesDrifted(project, sharer, recorded, ports));
-  await recreate({ images }, project, sharer, withDependencies, ports);
+    isAsInFile && !(await dependenciesDrifted(project, sharer, recorded, ports));
+  await recreate(isAsInFile ? { images } : { recorded }, project, sharer, withDependencies, ports);
   const made = await containersOf(project, sharer, ports.engine);
   await noteOrigins(made, sharer, recorded, ports);
   noteRunning(await startAndStay(made, ports), old, ports.store);
