@@ -13,6 +13,9 @@ export type EngineOptions = {
   isRoot: boolean;
 };
 
+/** Packages of the programs that play the registry and the caller. */
+const STAND_INS = "docker-registry busybox-static curl";
+
 /**
  * The Docker Engine to work on: the user's own if it answers, and it is left running; otherwise, as root, a private one.
  * Brings the other programs the demo needs. Throws with what to do where neither can be had.
@@ -38,11 +41,17 @@ async function versions(docker: DockerClient): Promise<string> {
   return `Engine ${engine.version}, Compose ${await composeVersion()}`;
 }
 
+/** The names of the packages are those that `ensureMachine` installs as root. */
 function howToGetDocker(host: string): string {
   return [
     `no Docker Engine on this machine that this user may use answers at ${host}. One of these helps:`,
+    "  let the demo bring a private one:   sudo npm run demo",
     "  is it installed and running?        sudo systemctl start docker",
     "  may this user use it?               sudo usermod -aG docker $USER, then log in again",
-    "  let the demo bring a private one:   sudo npm run demo",
+    "  install it, and what else the demo needs:",
+    `    Ubuntu      sudo apt-get install docker.io docker-compose-v2 ${STAND_INS}`,
+    `    Debian 13   sudo apt-get install docker.io docker-cli docker-compose ${STAND_INS}`,
+    `    Debian 12   sudo apt-get install docker.io ${STAND_INS}`,
+    "                and the Compose plugin: https://docs.docker.com/compose/install/linux/",
   ].join("\n");
 }

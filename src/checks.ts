@@ -1,12 +1,13 @@
-import { accessSync, constants, existsSync, mkdirSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { createAdapters } from "./adapters.ts";
 import { checkConfig, type Config, type Environment } from "./config.ts";
 import { DeployerError, publicMessage } from "./core/errors.ts";
 import { parseImage } from "./core/image.ts";
-import type { Log } from "./core/ports.ts";
+import type { Compose, Log } from "./core/ports.ts";
 import { systemClock } from "./system/clock.ts";
+import { makeStateDir } from "./system/lock.ts";
 import { run } from "./system/run.ts";
 import { currentUser } from "./system/user.ts";
 import { openKeyStore } from "./tokens/key-store.ts";
@@ -23,69 +24,94 @@ const VERSION_DEADLINE_MS = 10_000;
 const OLDEST_COMPOSE = [2, 20] as const;
 const LOW_DISK_BYTES = 2 * 1024 ** 3;
 
+/** Where a Compose plugin is found for every user. */
+const PLUGIN_FOLDER = "/usr/local/lib/docker/cli-plugins";
+
+type Check = {
+  name: string;
+  /** Resolves to what was found. */
+  look: () => Promise<string> | string;
+  /** What to do when it fails. */
+  remedy: string;
+};
+
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
-/** Everything the daemon needs, one by one; it changes nothing but an absent STATE_DIR, which it makes. */
+/** Everything the daemon needs, one by one; it changes nothing but STATE_DIR, which it makes or closes to others as the daemon would. */
 export async function* runChecks(env: Environment): AsyncGenerator<CheckResult> {
   const checked = checkConfig(env, currentUser(env));
   if ("problems" in checked) {
     for (const { variable, line } of checked.problems) yield { name: variable, ok: false, detail: line };
     return;
   }
-  const { config } = checked;
   yield { name: "environment", ok: true, detail: "complete" };
-  for (const [name, look] of checksOf(config, env)) {
+  for (const { name, look, remedy } of checksOf(checked.config, env)) {
     try {
       yield { name, ok: true, detail: await look() };
     } catch (error) {
-      const detail = error instanceof DeployerError ? publicMessage(error) : String(error);
-      yield { name, ok: false, detail };
+      const problem = error instanceof DeployerError ? publicMessage(error) : String(error);
+      yield { name, ok: false, detail: `${problem}\n${remedy}` };
     }
   }
 }
 
-function checksOf(config: Config, env: Environment): [string, () => Promise<string> | string][] {
+function checksOf(config: Config, env: Environment): Check[] {
   const { engine, compose, ecrTokens } = createAdapters(config, env, systemClock, silent);
   return [
-    ["keys", () => `${openKeyStore({ path: config.jwtPublicKeyPath, log: silent }).keys().length} usable`],
-    ["state", () => writableFolder(config.stateDir)],
-    ["docker command", () => version(["docker", "--version"])],
-    ["compose plugin", composeVersion],
-    [
-      "docker",
-      async () => {
+    {
+      name: "keys",
+      look: () => `${openKeyStore({ path: config.jwtPublicKeyPath, log: silent }).keys().length} usable`,
+      remedy: 'put the public key there, as PEM and readable by this user; "jwt keygen" makes a pair',
+    },
+    {
+      name: "state",
+      look: () => writableFolder(config.stateDir),
+      remedy: "name a folder in STATE_DIR that belongs to this user, or that this user may make",
+    },
+    {
+      name: "docker command",
+      look: () => version(["docker", "--version"]),
+      remedy: "install the docker command where PATH finds it",
+    },
+    {
+      name: "compose plugin",
+      look: composeVersion,
+      remedy: `install Compose ${OLDEST_COMPOSE.join(".")} or newer where this user's docker finds it (${PLUGIN_FOLDER})`,
+    },
+    {
+      name: "docker",
+      look: async () => {
         const { version, apiVersion } = await engine.ping();
         return `engine ${version}, API ${apiVersion}`;
       },
-    ],
-    [
-      "compose file",
-      async () => {
-        const project = await compose.project();
-        const unreadable = [...project.services.values()].flatMap(({ name, image }) =>
-          image !== undefined && parseImage(image) === undefined
-            ? [`service "${name}": "${image}" is not an image`]
-            : [],
-        );
-        if (unreadable.length > 0) throw new DeployerError("compose_file", unreadable.join("; "));
-        return `project ${project.name}: ${[...project.services.keys()].join(", ")}`;
-      },
-    ],
-    ["files it names", async () => readableFiles(await compose.files())],
-    [
-      "registry credential",
-      async () => {
+      remedy:
+        "start Docker (systemctl start docker), let this user use it (group docker), or name its socket in DOCKER_HOST",
+    },
+    {
+      name: "compose file",
+      look: () => usableProject(compose),
+      remedy: `correct the file, or name another in DOCKER_COMPOSE_FILE; see: docker compose -f ${config.composeFile} config`,
+    },
+    {
+      name: "registry credential",
+      look: async () => {
         if (ecrTokens === undefined) return `REGISTRY_AUTH=${config.registryAuth}, nothing to fetch`;
         await ecrTokens.renew();
         return `ECR gave a token for ${config.ecrDomain}`;
       },
-    ],
-    ["disk", () => freeDisk(config.stateDir)],
+      remedy:
+        "give this instance a role with aws/iam-policy.json, and a way to ECR in AWS_REGION; without ECR set REGISTRY_AUTH",
+    },
+    {
+      name: "disk",
+      look: () => freeDisk(config.stateDir),
+      remedy: "free some (docker image prune): an image needs room for its layers twice",
+    },
   ];
 }
 
 function writableFolder(path: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeStateDir(path);
   accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   return path;
 }
@@ -97,39 +123,51 @@ async function version(argv: [string, ...string[]]): Promise<string> {
 }
 
 async function composeVersion(): Promise<string> {
-  const text = await version(["docker", "compose", "version", "--short"]).catch((cause: unknown) => {
-    throw new DeployerError(
-      "docker",
-      `${publicMessage(cause)}; install the Compose plugin where this user's docker finds it (/usr/local/lib/docker/cli-plugins)`,
-    );
-  });
+  const text = await version(["docker", "compose", "version", "--short"]);
   const [major = 0, minor = 0] = text.replace(/^v/, "").split(".").map(Number);
   const [oldestMajor, oldestMinor] = OLDEST_COMPOSE;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return text;
-  throw new DeployerError(
-    "docker",
-    `Compose ${text} is too old: ${OLDEST_COMPOSE.join(".")} or newer is needed`,
-  );
+  throw new DeployerError("docker", `Compose ${text} is too old`);
 }
 
-function readableFiles(paths: readonly string[]): string {
-  const unreadable = paths.filter((path) => {
-    try {
-      accessSync(path, constants.R_OK);
-      return false;
-    } catch {
-      return true;
-    }
-  });
-  if (unreadable.length === 0) return `${paths.length} readable`;
-  throw new DeployerError("compose_file", `not there or not readable by this user: ${unreadable.join(", ")}`);
+/** The project, its images and the files it needs, with all that is wrong with them at once. */
+async function usableProject(compose: Compose): Promise<string> {
+  const project = await compose.project();
+  const files = await compose.files();
+  const problems = [
+    ...[...project.services.values()].flatMap(({ name, image }) =>
+      image !== undefined && parseImage(image) === undefined
+        ? [`service "${name}": ${JSON.stringify(image)} is not an image`]
+        : [],
+    ),
+    ...files
+      .filter((path) => !isReadable(path))
+      .map((path) => `${path} is not there, or not readable by this user`),
+  ];
+  if (problems.length > 0) throw new DeployerError("compose_file", problems.join("\n"));
+  const services = [...project.services.keys()].join(", ");
+  return `project ${project.name}: ${services}; ${files.length} files it names are readable`;
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function freeDisk(stateDir: string): string {
-  const path = existsSync(stateDir) ? stateDir : dirname(stateDir);
+  const path = nearestFolder(stateDir);
   const { bavail, bsize } = statfsSync(path);
   const free = bavail * bsize;
   const text = `${(free / 1024 ** 3).toFixed(1)} GiB free at ${path}`;
   if (free >= LOW_DISK_BYTES) return text;
-  throw new DeployerError("config", `${text}: free some, an image needs room for its layers twice`);
+  throw new DeployerError("config", text);
+}
+
+/** `path` itself, or the closest above it that exists. */
+function nearestFolder(path: string): string {
+  return existsSync(path) || path === dirname(path) ? path : nearestFolder(dirname(path));
 }

@@ -39,7 +39,6 @@ test("the original's five variables are enough, everything else has its default"
     stateDir: "/var/lib/deployer-service",
     runDir: "/run/deployer-service",
     logTimeZone: "America/Chicago",
-    dockerHost: undefined,
   });
 });
 
@@ -71,7 +70,6 @@ test("every variable that is set is used", () => {
     logTimeZone: "UTC",
     jwtIssuers: ["github-actions", "laptop"],
     jwtMaxLifetimeSeconds: 600,
-    dockerHost: "unix:///run/user/1000/docker.sock",
   });
 });
 
@@ -100,12 +98,14 @@ test("all problems come at once, one line each", () => {
     DEBUG_MODE: "yes",
     PORT: "http",
     LOG_TIMEZONE: "Mars/Base",
+    DOCKER_HOST: "ssh://ann@host",
   };
   expect(problemLines(env)).toEqual([
     "DEBUG_MODE environment variable must be set to 'true' or 'false'; aborting startup",
     "PORT must be a port from 1 to 65535, or 0 for any free one",
     "LOG_TIMEZONE must be a time zone such as America/Chicago or UTC",
     "ECR_DOMAIN environment variable not set; aborting startup",
+    'DOCKER_HOST "ssh://ann@host" cannot be used: only unix:///path/to/docker.sock and tcp://host:port are supported',
   ]);
 });
 
@@ -125,6 +125,7 @@ const INVALID: [variable: string, values: string[]][] = [
   ["REGISTRY_AUTH", ["ECR", "aws"]],
   ["LOG_TIMEZONE", ["CST6CDT7", "Chicago"]],
   ["JWT_ISSUERS", [",", " , "]],
+  ["DOCKER_HOST", ["ssh://ann@host", "unix://docker.sock", "https://host:2376", "tcp://"]],
   ["JWT_MAX_LIFETIME", ["0", "1h", "-5", "1.5"]],
 ];
 for (const [variable, values] of INVALID) {
@@ -144,6 +145,14 @@ for (const variable of ["TLS_CERT_FILE", "TLS_KEY_FILE", "RULES_FILE", "TRUSTED_
     expect(problemLines({ ...REQUIRED, [variable]: "" })).toEqual([]);
   });
 }
+
+test("a DOCKER_HOST by TCP is refused where the docker command would use TLS", () => {
+  const env = { ...REQUIRED, DOCKER_HOST: "tcp://host:2376" };
+  expect(problemLines(env)).toEqual([]);
+  expect(problemLines({ ...env, DOCKER_TLS_VERIFY: "1" })).toEqual([
+    'DOCKER_HOST "tcp://host:2376" cannot be used: DOCKER_TLS_VERIFY is set, and TLS to Docker is not supported',
+  ]);
+});
 
 test("the registry's domain follows from account and region", () => {
   const env = { ...REQUIRED, ECR_DOMAIN: undefined, ECR_ACCOUNT_ID: "210987654321" };

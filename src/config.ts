@@ -2,6 +2,10 @@ import { isAbsolute, join } from "node:path";
 
 import { z } from "zod";
 
+import { errorCode, publicMessage } from "./core/errors.ts";
+import { dockerHost } from "./docker/host.ts";
+import { DEFAULT_MAX_LIFETIME_SECONDS } from "./tokens/verify.ts";
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Who runs the daemon: decides the default folders. `home` may be empty. */
@@ -30,8 +34,6 @@ export type Config = {
   /** Absolute. */
   runDir: string;
   logTimeZone: string;
-  /** `unix://…` or `tcp://…`; undefined: Docker's usual socket. */
-  dockerHost: string | undefined;
 };
 
 /** One thing wrong with one variable; `line` is the sentence to print. */
@@ -48,9 +50,9 @@ export type ConfigView = {
   jwt_public_key_path: string;
 };
 
+/** Of the log (LOG_TIMEZONE). */
+export const DEFAULT_TIME_ZONE = "America/Chicago";
 const DEFAULT_PORT = 8686;
-const DEFAULT_TIME_ZONE = "America/Chicago";
-const DEFAULT_MAX_LIFETIME_SECONDS = 3600;
 const PROGRAM = "deployer-service";
 const ROOT_STATE_DIR = `/var/lib/${PROGRAM}`;
 const ROOT_RUN_DIR = `/run/${PROGRAM}`;
@@ -103,7 +105,6 @@ const Variables = z.object({
   JWT_MAX_LIFETIME: wholeNumber("must be a number of seconds, 1 or more", 1, Number.MAX_SAFE_INTEGER).default(
     DEFAULT_MAX_LIFETIME_SECONDS,
   ),
-  DOCKER_HOST: z.string().optional(),
 });
 
 type Variables = z.infer<typeof Variables>;
@@ -116,6 +117,7 @@ export function checkConfig(env: Environment, user: User): { config: Config } | 
     ...(parsed.error?.issues ?? []).map((issue) => problem(String(issue.path[0]), issue.message)),
     ...missingForRegistry(given),
     ...missingFolders(given, user),
+    ...unusableDockerHost(given),
     ...NOT_BUILT_YET.filter((name) => given[name] !== undefined).map((name) =>
       problem(name, "is set, but this version does not support it yet; unset it"),
     ),
@@ -156,7 +158,6 @@ function configFrom(variables: Variables, user: User): Config {
       variables.RUNTIME_DIRECTORY ??
       (user.uid === 0 ? ROOT_RUN_DIR : join(stateDir, "run")),
     logTimeZone: variables.LOG_TIMEZONE,
-    dockerHost: variables.DOCKER_HOST,
   };
 }
 
@@ -179,6 +180,16 @@ function missingFolders(given: Environment, user: User): Problem[] {
   return [
     problem("STATE_DIR", "environment variable not set, and there is no home directory to fall back on"),
   ];
+}
+
+function unusableDockerHost(given: Environment): Problem[] {
+  try {
+    dockerHost(given);
+    return [];
+  } catch (error) {
+    if (errorCode(error) !== "config") throw error;
+    return [{ variable: "DOCKER_HOST", line: publicMessage(error) }];
+  }
 }
 
 /** XDG Base Directory Specification: a relative `XDG_STATE_HOME` is to be ignored. */

@@ -1,13 +1,15 @@
-import { checkConfig, type Environment } from "../config.ts";
-import { DeployerError, publicMessage } from "../core/errors.ts";
+import { isAbsolute } from "node:path";
+
+import { checkConfig, DEFAULT_TIME_ZONE, type Environment } from "../config.ts";
+import { DeployerError, errorCode, publicMessage } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { makeStateDir } from "../system/lock.ts";
 import { openLog } from "../system/log.ts";
 import { currentUser } from "../system/user.ts";
 import { openKeyStore } from "../tokens/key-store.ts";
 
 const STDOUT = 1;
-const DEFAULT_TIME_ZONE = "America/Chicago";
 const FLUSH_MS = 2_000;
 
 /** Runs the daemon until a signal ends it. Resolves to the exit code: 0 after SIGTERM or SIGINT, 1 when it cannot start. */
@@ -17,7 +19,8 @@ export async function serve(env: Environment, version: string): Promise<number> 
   const { log, flush } = openLog(STDOUT, { timeZone, now: Date.now });
   surviveFaults(log);
   try {
-    if ("problems" in checked) throw allProblems(checked.problems, env, log);
+    const problems = allProblems(checked, env);
+    if ("problems" in checked || problems.length > 0) throw new DeployerError("config", problems.join("\n"));
     const daemon = startDaemon(checked.config, env, version, log);
     await stopOnSignal(daemon, log);
     return 0;
@@ -29,22 +32,25 @@ export async function serve(env: Environment, version: string): Promise<number> 
   }
 }
 
-/** Everything that is wrong in one message: nobody should have to start the daemon once per mistake. */
-function allProblems(
-  problems: { variable: string; line: string }[],
-  env: Environment,
-  log: Log,
-): DeployerError {
-  const lines = problems.map(({ line }) => line);
-  const path = env["JWT_PUBLIC_KEY_PATH"];
-  if (path) {
-    try {
-      openKeyStore({ path, log: { ...log, info() {} } });
-    } catch (error) {
-      lines.push(publicMessage(error));
-    }
+/** Everything that is wrong: nobody should have to start the daemon once per mistake. */
+function allProblems(checked: ReturnType<typeof checkConfig>, env: Environment): string[] {
+  const keys = env["JWT_PUBLIC_KEY_PATH"];
+  const stateDir = "config" in checked ? checked.config.stateDir : env["STATE_DIR"];
+  return [
+    ...("problems" in checked ? checked.problems.map(({ line }) => line) : []),
+    ...(keys ? complaint(() => openKeyStore({ path: keys, log: { info() {}, error() {} } })) : []),
+    ...(stateDir && isAbsolute(stateDir) ? complaint(() => makeStateDir(stateDir)) : []),
+  ];
+}
+
+function complaint(look: () => unknown): string[] {
+  try {
+    look();
+    return [];
+  } catch (error) {
+    if (errorCode(error) !== "config") throw error;
+    return [publicMessage(error)];
   }
-  return new DeployerError("config", lines.join("\n"));
 }
 
 /** A fault in a timer or a forgotten promise must not take the deployment that runs beside it down. */

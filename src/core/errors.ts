@@ -1,9 +1,8 @@
-/** Every way an operation can fail. HTTP statuses (http/) and exit codes (main.ts) are mapped from these, each in one place. */
+/** Every way an operation can fail. HTTP statuses are mapped from these in one place, http/reply.ts. */
 export type ErrorCode =
   | "config" // the environment or a file it names cannot be used; the daemon does not start
   | "invalid" // the request makes no sense
   | "unauthorized" // no token, or one that is not accepted; the message is for the log only
-  | "forbidden" // the caller's rule does not cover it
   | "not_found"
   | "method_not_allowed"
   | "conflict"
@@ -18,7 +17,6 @@ export type ErrorCode =
   | "registry_unavailable" // network, 5xx, 429: worth another try
   | "rollout" // the candidate could not be created, started, or did not stay up
   | "interrupted" // the daemon stopped before the deployment could end
-  | "timeout"
   | "internal";
 
 /** The one error class: a code to act on, a message fit for the caller, the cause for the log. */

@@ -133,6 +133,46 @@ test("dropped, there is no credential until somebody logs in again", async () =>
   expect(tokens.state().ok).toBe(true);
 });
 
+test("dropped while a login is under way, that login does not bring the credential back", async () => {
+  const { tokens, password, live, calls } = setUp();
+  const overtaken = tokens.renew();
+  tokens.drop();
+  expect((await overtaken).password.reveal()).toBe("token-1");
+  expect(await password()).toBeUndefined();
+  expect(tokens.state()).toEqual({ ok: false, reason: "logged out; the next pull logs in again" });
+  await live(24);
+  expect(calls()).toBe(1);
+});
+
+test("who logs in after the drop does not share the login that began before it", async () => {
+  const { tokens, password, calls } = setUp();
+  const overtaken = tokens.renew();
+  tokens.drop();
+  const [, again, shared] = await Promise.all([overtaken, tokens.renew(), tokens.renew()]);
+  expect([again, shared].map((one) => one.password.reveal())).toEqual(["token-2", "token-2"]);
+  expect(await password()).toBe("token-2");
+  expect(calls()).toBe(2);
+});
+
+test("an overtaken login that fails late puts nothing off", async () => {
+  const first = Promise.withResolvers<never>();
+  const answers = [first.promise, Promise.resolve(setUp().life(2))];
+  const tokens = createEcrTokens({
+    region: "us-west-2",
+    domain: "r.example",
+    clock: { now: () => NOON, sleep: () => Promise.resolve() },
+    log: { debug() {}, info() {}, warn() {}, error() {}, fatal() {} },
+    authorize: () => answers.shift() ?? Promise.reject(DOWN),
+  });
+  const overtaken = tokens.renew().catch((error: unknown) => error);
+  tokens.drop();
+  await tokens.renew();
+  first.reject(DOWN);
+  expect(await overtaken).toBe(DOWN);
+  expect(tokens.state().ok).toBe(true);
+  expect((await tokens.credential())?.password.reveal()).toBe("token-2");
+});
+
 test("the background login comes at once and then at every half life", async () => {
   const { live, calls } = setUp();
   await live(25);

@@ -24,7 +24,7 @@ export type EcrTokens = {
   credential(): Promise<Credential | undefined>;
   /** Logs in anew; callers at the same time share one call. Errors: `registry_denied`, `registry_unavailable`. */
   renew(): Promise<Credential>;
-  /** Forgets the credential: the next pull goes without, is refused, and logs in again. */
+  /** Forgets the credential, and the one that a login under way may bring: the next pull goes without, is refused, and logs in again. */
   drop(): void;
   state(): EcrTokenState;
   /** Logs in at once, then again at every half life, until the signal aborts; never throws. */
@@ -44,18 +44,21 @@ export function createEcrTokens(options: {
   const { domain, clock, log, authorize = createAuthorize(options.region) } = options;
   let held: Held | undefined;
   let isDropped = false;
+  let drops = 0;
   let pending: Promise<Credential> | undefined;
   let failures = 0;
   let retryAt = 0;
   let lastFailure = "not logged in yet";
 
+  /** A login that `drop()` has overtaken serves those who wait for it, and changes nothing else. */
   async function login(): Promise<Credential> {
+    const dropsBefore = drops;
+    let fresh: Held;
     try {
-      const authorization = await authorize();
-      held = hold(authorization, domain, clock.now());
+      fresh = hold(await authorize(), domain, clock.now());
     } catch (error) {
       // A pull that fails in between does not put off what the background will try.
-      if (clock.now() >= retryAt) {
+      if (drops === dropsBefore && clock.now() >= retryAt) {
         retryAt = clock.now() + Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS);
         failures += 1;
       }
@@ -67,6 +70,8 @@ export function createEcrTokens(options: {
       });
       throw error;
     }
+    if (drops !== dropsBefore) return fresh.credential;
+    held = fresh;
     failures = 0;
     retryAt = 0;
     isDropped = false;
@@ -78,10 +83,12 @@ export function createEcrTokens(options: {
   }
 
   function renew(): Promise<Credential> {
-    pending ??= login().finally(() => {
-      pending = undefined;
+    if (pending !== undefined) return pending;
+    const started = login().finally(() => {
+      if (pending === started) pending = undefined;
     });
-    return pending;
+    pending = started;
+    return started;
   }
 
   async function credential(): Promise<Credential | undefined> {
@@ -115,6 +122,8 @@ export function createEcrTokens(options: {
     drop() {
       held = undefined;
       isDropped = true;
+      drops += 1;
+      pending = undefined;
       log.info("registry credential dropped", { registry: domain });
     },
     state() {

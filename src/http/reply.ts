@@ -12,7 +12,6 @@ const RETRY_AFTER_SECONDS = "30";
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   invalid: 400,
   unauthorized: 401,
-  forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
@@ -28,7 +27,6 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   registry_unavailable: 500,
   rollout: 500,
   interrupted: 500,
-  timeout: 500,
   internal: 500,
 };
 

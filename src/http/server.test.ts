@@ -109,7 +109,6 @@ test("logout drops the credential in debug mode only", async () => {
 
 const STATUSES: [code: ErrorCode, status: number][] = [
   ["invalid", 400],
-  ["forbidden", 403],
   ["not_found", 404],
   ["conflict", 409],
   ["not_deployable", 422],

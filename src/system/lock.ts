@@ -8,7 +8,7 @@ const LOCK = "lock";
 /** Closing `/etc` or a home folder to everyone else would break the host. */
 const NOT_OURS = "it holds files of somebody else; name a folder that is empty or does not exist yet";
 
-/** Makes the folder (0700) and takes it for this process alone; closes itself however the process ends. */
+/** A folder taken for this process alone; closes itself however the process ends. */
 export type Lock = { release(): void };
 
 /**
@@ -17,14 +17,15 @@ export type Lock = { release(): void };
  * Errors: `config` when another process holds it, or the folder cannot be made or written.
  */
 export function lockStateDir(stateDir: string): Lock {
-  makePrivateFolder(stateDir);
+  makeStateDir(stateDir);
   const database = takeLock(stateDir);
   // Only for the message to whoever comes second.
   writeFileSync(pidFile(stateDir), `${process.pid}\n`, { mode: 0o600 });
   return { release: () => database.close() };
 }
 
-function makePrivateFolder(stateDir: string): void {
+/** Makes STATE_DIR if it is not there, and closes it (0700) to everybody else. Errors: `config` for a folder that cannot be ours. */
+export function makeStateDir(stateDir: string): void {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const others = readdirSync(stateDir).filter((name) => !name.startsWith("."));

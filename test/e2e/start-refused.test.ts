@@ -36,13 +36,30 @@ test("everything that is wrong with the environment is said in one message", asy
   ]);
 });
 
-test("a wrong variable and a key file that cannot be used are in the same message", async () => {
+test("wrong variables, a key file and a STATE_DIR that cannot be used are in the same message", async () => {
   const message = await refusedStart({
-    env: { DEBUG_MODE: "maybe", JWT_PUBLIC_KEY_PATH: "/nonexistent/deployer.pub" },
+    env: {
+      DEBUG_MODE: "maybe",
+      JWT_PUBLIC_KEY_PATH: "/nonexistent/deployer.pub",
+      DOCKER_HOST: "ssh://ann@host",
+      STATE_DIR: "/etc/passwd",
+    },
   });
   expect(message.split("\n")).toEqual([
     "DEBUG_MODE environment variable must be set to 'true' or 'false'; aborting startup",
-    "/nonexistent/deployer.pub: no such file or directory",
+    'DOCKER_HOST "ssh://ann@host" cannot be used: only unix:///path/to/docker.sock and tcp://host:port are supported',
+    "JWT_PUBLIC_KEY_PATH: /nonexistent/deployer.pub: no such file or directory",
+    "cannot use STATE_DIR /etc/passwd: not a folder",
+  ]);
+});
+
+test("a key file and a STATE_DIR that cannot be used are in one message when the variables are right", async () => {
+  const message = await refusedStart({
+    env: { JWT_PUBLIC_KEY_PATH: "/nonexistent/deployer.pub", STATE_DIR: "/etc/passwd" },
+  });
+  expect(message.split("\n")).toEqual([
+    "JWT_PUBLIC_KEY_PATH: /nonexistent/deployer.pub: no such file or directory",
+    "cannot use STATE_DIR /etc/passwd: not a folder",
   ]);
 });
 

@@ -28,6 +28,17 @@ test.each(WORKFLOWS)("%s interpolates nothing into a script", async (path) => {
   for (const { run } of await stepsOf(path)) expect(run ?? "").not.toContain("${{");
 });
 
+test.each([".github/workflows/ci.yml", ".github/workflows/release.yml"])(
+  "%s verifies as root, which the tests' private Docker needs, with the runner's own Node.js",
+  async (path) => {
+    const scripts = (await stepsOf(path)).map(({ run }) => run ?? "");
+    expect(scripts.filter((script) => /npm (?:run verify|test)/.test(script))).toEqual([
+      'sudo env "PATH=$PATH" npm run verify',
+    ]);
+    expect(scripts.indexOf("npm ci")).toBeGreaterThanOrEqual(0);
+  },
+);
+
 test("only the release job may write, and only the contents", async () => {
   const ci = await readWorkflow(".github/workflows/ci.yml");
   const release = await readWorkflow(".github/workflows/release.yml");

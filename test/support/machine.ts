@@ -25,6 +25,8 @@ const TEST_TOOLS: readonly Tool[] = [
   { command: "objdump", package: "binutils" },
   { command: "shellcheck", package: "shellcheck" },
   { command: "systemd-analyze", package: "systemd" },
+  { command: "openssl", package: "openssl" },
+  { command: "git", package: "git" },
 ];
 
 const INSTALL_ATTEMPTS = 3;

@@ -1,0 +1,230 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect, test } from "bun:test";
+
+import { newKeys, sharedKeys } from "../support/keys.ts";
+import type { Project } from "../support/project.ts";
+import { attempt, BASE_ENV } from "../support/run.ts";
+import { type Aws, stage, stageProject, startAws } from "../support/stage.ts";
+
+const NO_DOCKER = "unix:///nonexistent/docker.sock";
+const NAMES = [
+  "environment",
+  "keys",
+  "state",
+  "docker command",
+  "compose plugin",
+  "docker",
+  "compose file",
+  "registry credential",
+  "disk",
+];
+
+type Verdict = { ok: boolean; checks: { name: string; ok: boolean; detail: string }[] };
+
+test("where everything is right every line passes, for people and as JSON", async () => {
+  await using place = await setUp();
+  const { aws, project, folder } = place;
+  const said = await place.check();
+  expect([said.exitCode, said.stderr]).toEqual([0, ""]);
+  const lines = said.stdout.trimEnd().split("\n");
+  expect(lines.at(-1)).toStartWith("all checks passed (");
+  expect(lines.slice(0, -1).map((line) => /^pass {2}([^:]+): \S/.exec(line)?.[1] ?? line)).toEqual(NAMES);
+
+  const { exitCode, verdict } = await place.checkJson();
+  expect([exitCode, verdict.ok]).toEqual([0, true]);
+  expect(verdict.checks.map(({ name, ok }) => [name, ok])).toEqual(NAMES.map((name) => [name, true]));
+  expect(detailOf(verdict, "keys")).toBe("1 usable");
+  expect(detailOf(verdict, "state")).toBe(join(folder, "state"));
+  expect(detailOf(verdict, "compose file")).toBe(
+    `project ${project.name}: web; 1 files it names are readable`,
+  );
+  expect(detailOf(verdict, "registry credential")).toBe(`ECR gave a token for ${aws.registry.address}`);
+  expect(aws.ecr.tokens.issued).toHaveLength(2);
+  for (const { password } of aws.ecr.tokens.issued) {
+    expect(said.stdout + JSON.stringify(verdict)).not.toContain(password);
+  }
+});
+
+test("each of several failures is named with what to do, and the rest is checked all the same", async () => {
+  await using place = await setUp();
+  const { aws, project, folder } = place;
+  aws.ecr.fail("AccessDeniedException");
+  rmSync(join(project.dir, "password"));
+  writeFileSync(join(folder, "deployer.pub"), newKeys().privatePem);
+  const env = { DOCKER_HOST: NO_DOCKER };
+
+  const { exitCode, verdict } = await place.checkJson(env);
+  expect([exitCode, verdict.ok]).toEqual([1, false]);
+  expect(verdict.checks.map(({ name }) => name)).toEqual(NAMES);
+  const failed = verdict.checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  expect(failed).toEqual(["keys", "docker", "compose file", "registry credential"]);
+  expectTold(
+    verdict,
+    "keys",
+    [`${folder}/deployer.pub: `, "private key"],
+    "put the public key there, as PEM",
+  );
+  expectTold(verdict, "docker", [`not reachable at ${NO_DOCKER}`], "start Docker (systemctl start docker)");
+  expectTold(
+    verdict,
+    "compose file",
+    [`${project.dir}/password is not there, or not readable by this user`],
+    "correct the file, or name another in DOCKER_COMPOSE_FILE",
+  );
+  expectTold(
+    verdict,
+    "registry credential",
+    ["AccessDeniedException", "is not authorized to perform: ecr:GetAuthorizationToken"],
+    "give this instance a role with aws/iam-policy.json",
+  );
+
+  const said = await place.check(env);
+  expect(said.exitCode).toBe(1);
+  for (const name of NAMES)
+    expect(said.stdout).toContain(`${failed.includes(name) ? "FAIL" : "pass"}  ${name}: `);
+  expect(said.stdout.trimEnd().split("\n").at(-1)).toStartWith("4 failed (");
+});
+
+const BROKEN: [what: string, compose: string, reason: string][] = [
+  ["no YAML", "services: [\n", "yaml: "],
+  ["with a key that Compose does not know", "services:\n  web:\n    imagee: x\n", "imagee"],
+  [
+    "with an image that is none",
+    'services:\n  web:\n    image: "Not An Image"\n',
+    '"Not An Image" is not an image',
+  ],
+  [
+    "that needs an env file which is not there",
+    "services:\n  web:\n    image: x\n    env_file: absent.env\n",
+    "absent.env",
+  ],
+];
+
+test.each(BROKEN)("a compose file %s fails alone", async (_, compose, reason) => {
+  await using place = await setUp();
+  place.project.write(compose);
+  const { exitCode, verdict } = await place.checkJson();
+  expect(exitCode).toBe(1);
+  expect(verdict.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(["compose file"]);
+  expectTold(verdict, "compose file", [reason], `see: docker compose -f ${place.project.file} config`);
+});
+
+test("without the docker command everything that needs it says so", async () => {
+  await using place = await setUp();
+  const { exitCode, verdict } = await place.checkJson({ PATH: place.folder });
+  expect(exitCode).toBe(1);
+  const failed = verdict.checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  expect(failed).toEqual(["docker command", "compose plugin", "compose file"]);
+  expectTold(verdict, "docker command", ["cannot run docker"], "install the docker command");
+  expectTold(verdict, "compose plugin", ["cannot run docker"], "install Compose 2.20 or newer");
+});
+
+test("a STATE_DIR that cannot be used fails with what to do", async () => {
+  await using place = await setUp();
+  const { exitCode, verdict } = await place.checkJson({ STATE_DIR: "/etc/passwd/state" });
+  expect(exitCode).toBe(1);
+  expect(verdict.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(["state"]);
+  expectTold(
+    verdict,
+    "state",
+    ["cannot use STATE_DIR /etc/passwd/state: not a folder"],
+    "name a folder in STATE_DIR",
+  );
+});
+
+test("every problem of the environment is named", async () => {
+  await using place = await setUp();
+  const env = { DOCKER_COMPOSE_FILE: "", DEBUG_MODE: "maybe", PORT: "http", DOCKER_HOST: "ssh://ann@host" };
+  const { exitCode, verdict } = await place.checkJson(env);
+  expect([exitCode, verdict.ok]).toEqual([1, false]);
+  expect(verdict.checks).toEqual(
+    [
+      ["DOCKER_COMPOSE_FILE", "DOCKER_COMPOSE_FILE environment variable not set; aborting startup"],
+      ["DEBUG_MODE", "DEBUG_MODE environment variable must be set to 'true' or 'false'; aborting startup"],
+      ["PORT", "PORT must be a port from 1 to 65535, or 0 for any free one"],
+      [
+        "DOCKER_HOST",
+        'DOCKER_HOST "ssh://ann@host" cannot be used: only unix:///path/to/docker.sock and tcp://host:port are supported',
+      ],
+    ].map(([name = "", detail = ""]) => ({ name, ok: false, detail })),
+  );
+  const said = await place.check(env);
+  expect(said.exitCode).toBe(1);
+  for (const { name, detail } of verdict.checks) expect(said.stdout).toContain(`FAIL  ${name}: ${detail}\n`);
+  expect(said.stdout).toContain("\n4 failed (");
+});
+
+type Place = {
+  aws: Aws;
+  project: Project;
+  /** Holds key, home and state. */
+  folder: string;
+  check(env?: Record<string, string>): ReturnType<typeof attempt>;
+  checkJson(env?: Record<string, string>): Promise<{ exitCode: number; verdict: Verdict }>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** Everything the daemon needs, without the daemon. */
+async function setUp(): Promise<Place> {
+  const stack = new AsyncDisposableStack();
+  const aws = stack.use(await startAws());
+  const project = stack.use(
+    stageProject({
+      compose: `services:
+  web:
+    image: ${aws.repository("web")}:v1
+    secrets: [password]
+secrets:
+  password:
+    file: ./password
+`,
+      files: { password: "open sesame" },
+    }),
+  );
+  const folder = mkdtempSync(join(tmpdir(), "dstest-check-"));
+  stack.defer(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "deployer.pub"), sharedKeys().publicPem);
+  const env = {
+    ...BASE_ENV,
+    HOME: folder,
+    STATE_DIR: join(folder, "state"),
+    DEBUG_MODE: "false",
+    JWT_PUBLIC_KEY_PATH: join(folder, "deployer.pub"),
+    DOCKER_COMPOSE_FILE: project.file,
+    DOCKER_HOST: stage().docker.host,
+    AWS_REGION: "us-west-2",
+    ECR_DOMAIN: aws.registry.address,
+    AWS_ENDPOINT_URL_ECR: aws.ecr.url,
+    AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
+    AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+  const check = (args: string[], more: Record<string, string> = {}) =>
+    attempt([stage().binary, "check", ...args], { env: { ...env, ...more }, cwd: folder });
+  return {
+    aws,
+    project,
+    folder,
+    check: (more) => check([], more),
+    async checkJson(more) {
+      const { exitCode, stdout, stderr } = await check(["--json"], more);
+      expect(stderr).toBe("");
+      return { exitCode, verdict: JSON.parse(stdout) as Verdict };
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function detailOf({ checks }: Verdict, name: string): string {
+  return checks.find((check) => check.name === name)?.detail ?? "";
+}
+
+/** What is wrong on the first lines, what to do about it on the last. */
+function expectTold(verdict: Verdict, name: string, wrong: readonly string[], remedy: string): void {
+  const lines = detailOf(verdict, name).split("\n");
+  for (const part of wrong) expect(lines.slice(0, -1).join("\n")).toContain(part);
+  expect(lines.at(-1)).toContain(remedy);
+}
