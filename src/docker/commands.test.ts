@@ -7,6 +7,7 @@ import {
   defaultServicesCommand,
   hashCommand,
   recreateCommand,
+  settingsCommand,
 } from "./commands.ts";
 
 const FILES = ["/srv/docker-compose.yml", "/state/candidate.compose.yml"] as const;
@@ -21,7 +22,10 @@ test("the file is resolved with all its profiles", () => {
     "--profile",
     "*",
     "config",
+    "--format",
+    "json",
   ]);
+  expect(settingsCommand(FILES)).toEqual([...COMPOSE, "--profile", "*", "config"]);
 });
 
 test("the services of a plain up are asked for without any", () => {

@@ -7,7 +7,16 @@ export type CommandLine = [string, ...string[]];
 /** The files a command works on: the first decides project name and relative paths. */
 export type ComposeFiles = readonly [string, ...string[]];
 
+/**
+ * The project as JSON, where every value is what it is. Compose writes YAML that loses leading line breaks and leaves
+ * `12e4567` plain, a number to most readers.
+ */
 export function configCommand(files: ComposeFiles): CommandLine {
+  return compose(files, ["--profile", "*", "config", "--format", "json"]);
+}
+
+/** The same as YAML: the services' `x-` keys are in this one only. */
+export function settingsCommand(files: ComposeFiles): CommandLine {
   return compose(files, ["--profile", "*", "config"]);
 }
 

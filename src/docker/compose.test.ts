@@ -27,6 +27,11 @@ services:
   tool:
     image: tool:v1
 `;
+const STDOUTS = [
+  [" config", CONFIG],
+  [" config --format json", JSON.stringify(Bun.YAML.parse(CONFIG))],
+  [" config --services", "web\n"],
+] as const;
 const OK: RunResult = { exitCode: 0, signal: undefined, stdout: "", stderr: "", timedOut: false };
 const ENV = { PATH: "/bin", STAGE: "live", UNSET: undefined };
 
@@ -44,7 +49,7 @@ function composeWith(answer: Answer = () => ({}), env: Record<string, string | u
     async run(command) {
       commands.push(command);
       const words = command.argv.join(" ");
-      const stdout = words.endsWith("config") ? CONFIG : words.endsWith("--services") ? "web\n" : "";
+      const stdout = STDOUTS.find(([end]) => words.endsWith(end))?.[1] ?? "";
       return { ...OK, stdout, ...(await answer(command)) };
     },
   });
@@ -66,6 +71,10 @@ describe("the project", () => {
       ["tool", false],
     ]);
     expect(commands.map(({ argv, env }) => ({ argv, env }))).toEqual([
+      {
+        argv: ["docker", "compose", "-f", composeFile, "--profile", "*", "config", "--format", "json"],
+        env: ENV,
+      },
       { argv: ["docker", "compose", "-f", composeFile, "--profile", "*", "config"], env: ENV },
       { argv: ["docker", "compose", "-f", composeFile, "config", "--services"], env: ENV },
     ]);
@@ -74,11 +83,11 @@ describe("the project", () => {
   test("is resolved once while nothing it is read from changes, and again when something does", async () => {
     const { compose, commands } = composeWith();
     await Promise.all([compose.project(), compose.project(), compose.files(), compose.record(new Map())]);
-    expect(commands).toHaveLength(2);
+    expect(commands).toHaveLength(3);
     writeFileSync(join(folder, ".env"), "A=1\n");
     await compose.project();
     await compose.project();
-    expect(commands).toHaveLength(4);
+    expect(commands).toHaveLength(6);
   });
 
   test.each<[string, string, Record<string, string>]>([
@@ -89,7 +98,7 @@ describe("the project", () => {
     const { compose, commands } = composeWith(() => ({}), env);
     await compose.project();
     await compose.project();
-    expect(commands).toHaveLength(4);
+    expect(commands).toHaveLength(6);
   });
 
   test("that is broken says where, and is asked for again", async () => {
@@ -128,11 +137,16 @@ describe("the project", () => {
   });
 
   test.each([
-    ["no project at all", "- 1\n"],
-    ["something that is no YAML", "a: [\n"],
-  ])("that Compose prints as %s is an error of the file, too", async (_, stdout) => {
-    const { compose } = composeWith(({ argv }) => (argv.at(-1) === "config" ? { stdout } : {}));
-    await expect(compose.project()).rejects.toMatchObject({ code: "compose_file" });
+    ["json", "no project at all", "[1]"],
+    ["json", "something that is no JSON", "hunter2"],
+    ["config", "no project at all", "- 1\n"],
+    ["config", "something that is no YAML", "a: [hunter2\n"],
+    ["config", "another project", "services: {other: {}}"],
+  ])("whose output %s is %s is an error of the file that quotes nothing", async (format, _, stdout) => {
+    const { compose } = composeWith(({ argv }) => (argv.at(-1) === format ? { stdout } : {}));
+    const error: unknown = await compose.project().catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: "compose_file" });
+    expect(Bun.inspect(error)).not.toContain("hunter2");
   });
 
   test("knows the files of the host that it needs", async () => {

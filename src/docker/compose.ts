@@ -5,6 +5,7 @@ import { DeployerError } from "../core/errors.ts";
 import type { Compose, ImageTexts, Log, Project, Source } from "../core/ports.ts";
 import { writeFileAtomically } from "../system/files.ts";
 import type { Run, RunResult } from "../system/run.ts";
+import { complaint, hasNoCompose } from "./complaint.ts";
 import {
   type CommandLine,
   type ComposeFiles,
@@ -13,6 +14,7 @@ import {
   defaultServicesCommand,
   hashCommand,
   recreateCommand,
+  settingsCommand,
 } from "./commands.ts";
 import { fingerprint } from "./inputs.ts";
 import { hostFiles, parseResolved, type Resolved, toProject, withImages } from "./resolved.ts";
@@ -55,11 +57,12 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
   }
 
   async function resolve(): Promise<Snapshot> {
-    const [config, names] = await Promise.all([
+    const [config, settings, names] = await Promise.all([
       print(configCommand([composeFile])),
+      print(settingsCommand([composeFile])),
       print(defaultServicesCommand([composeFile])),
     ]);
-    const resolved = parseResolved(config);
+    const resolved = parseResolved(config, settings);
     return {
       resolved,
       project: toProject(resolved, new Set(names.split("\n").filter((name) => name !== ""))),
@@ -169,21 +172,4 @@ function wasKilled(result: RunResult): boolean {
   if (timedOut || exitCode === 0) return false;
   if (exitCode === 255 && stderr.trim() === "") return true;
   return signal !== undefined || exitCode === 130 || exitCode === 143 || hasNoCompose(result);
-}
-
-/** So says the docker CLI without the plugin, and when a signal ended the plugin while it was asked for its name. */
-function hasNoCompose({ exitCode, stderr }: RunResult): boolean {
-  return exitCode !== 0 && /(?:see|run) 'docker --help'/i.test(stderr);
-}
-
-/** Compose says what is wrong in its last lines; progress and warnings come before. */
-function complaint(result: RunResult): string {
-  const { stderr, timedOut, exitCode, signal } = result;
-  if (timedOut) return "docker compose did not end in time";
-  if (hasNoCompose(result)) return "this user's docker command has no Compose plugin";
-  const lines = stderr
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("time="));
-  return lines.at(-1) ?? `docker compose ended with ${exitCode ?? signal ?? "no code"}`;
 }

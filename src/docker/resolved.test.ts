@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import type { Service } from "../core/ports.ts";
-import { hostFiles, parseResolved, toProject, withImages } from "./resolved.ts";
+import { hostFiles, parseResolved, type Resolved, toProject, withImages } from "./resolved.ts";
 
 /** What `docker compose config` prints of one service `web` with these lines. */
 function webWith(lines: string): string {
@@ -13,8 +13,16 @@ function webWith(lines: string): string {
   return `name: shop\nservices:\n  web:\n    image: web:v1\n${fields}networks:\n  default:\n    name: shop_default\n`;
 }
 
+/** Its JSON has the same values, and no service-level `x-` keys. */
+function parsed(yaml: string): Resolved {
+  const json = JSON.stringify(Bun.YAML.parse(yaml), (key, value: unknown) =>
+    key === "x-deployer" ? undefined : value,
+  );
+  return parseResolved(json, yaml);
+}
+
 function webOf(yaml: string): Service {
-  const web = toProject(parseResolved(yaml), new Set(["web"])).services.get("web");
+  const web = toProject(parsed(yaml), new Set(["web"])).services.get("web");
   if (web === undefined) throw new Error("no web");
   return web;
 }
@@ -69,7 +77,7 @@ test("a service shares with those whose namespaces and volumes it is given, not 
 
 test("a service that is built here has no image of its own, and one of a profile is not started by default", () => {
   const project = toProject(
-    parseResolved("name: shop\nservices:\n  tool:\n    build:\n      context: /srv\n    profiles: [ops]\n"),
+    parsed("name: shop\nservices:\n  tool:\n    build:\n      context: /srv\n    profiles: [ops]\n"),
     new Set(),
   );
   expect(project.services.get("tool")).toMatchObject({
@@ -81,7 +89,7 @@ test("a service that is built here has no image of its own, and one of a profile
 });
 
 test("a project without services is a project", () => {
-  expect(toProject(parseResolved("name: shop\nservices: {}\n"), new Set()).services.size).toBe(0);
+  expect(toProject(parsed("name: shop\nservices: {}\n"), new Set()).services.size).toBe(0);
 });
 
 test.each([
@@ -182,7 +190,7 @@ describe("x-deployer", () => {
 
   test("all problems are in one message, a line each", () => {
     const yaml = `name: shop\nservices:\n  a:\n    x-deployer: {one: 1}\n  b:\n    x-deployer: {two: 2}\n`;
-    const read = (): unknown => toProject(parseResolved(yaml), new Set());
+    const read = (): unknown => toProject(parsed(yaml), new Set());
     expect(read).toThrow(/^service "a": x-deployer.*one.*\nservice "b": x-deployer.*two.*$/);
   });
 });
@@ -216,7 +224,7 @@ x-top: kept
 `;
 
   test("has these image texts and all else as it was", () => {
-    const resolved = parseResolved(YAML);
+    const resolved = parsed(YAML);
     const text = withImages(
       resolved,
       new Map([
@@ -251,8 +259,8 @@ x-top: kept
   });
 
   test("is one that reads as itself", () => {
-    const text = withImages(parseResolved(YAML), new Map([["web", "web:v2"]]));
-    expect(withImages(parseResolved(text), new Map())).toBe(text);
+    const text = withImages(parsed(YAML), new Map([["web", "web:v2"]]));
+    expect(withImages(parsed(text), new Map())).toBe(text);
   });
 });
 
@@ -273,5 +281,5 @@ configs:
   conf: {name: shop_conf, file: /srv/conf}
   inline: {name: inline, content: hello}
 `;
-  expect(hostFiles(parseResolved(yaml))).toEqual(["/srv/conf", "/srv/key"]);
+  expect(hostFiles(parsed(yaml))).toEqual(["/srv/conf", "/srv/key"]);
 });

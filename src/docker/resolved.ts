@@ -3,6 +3,7 @@ import { z } from "zod";
 import { DeployerError } from "../core/errors.ts";
 import { parseImage } from "../core/image.ts";
 import type { Dependency, ImageTexts, Project, Service } from "../core/ports.ts";
+import { canonicalJson, jsonForYaml, parseExactJson } from "./exact-json.ts";
 
 /** What `docker compose config` prints, as far as we read it; the rest is kept as it came. */
 export type Resolved = z.infer<typeof Resolved>;
@@ -17,6 +18,18 @@ const DependsOn = z.record(
   }),
 );
 
+/** Compose writes `Path`, `Rate` and `Weight` into its JSON, and does not read them. */
+const BlkioConfig = z
+  .record(z.string(), z.unknown())
+  .transform((fields) =>
+    Object.fromEntries(
+      Object.entries(fields).map(([key, value]) => [
+        key,
+        Array.isArray(value) ? value.map(withLowerCaseKeys) : value,
+      ]),
+    ),
+  );
+
 const ResolvedService = z.looseObject({
   image: z.string().optional(),
   container_name: z.string().optional(),
@@ -25,6 +38,7 @@ const ResolvedService = z.looseObject({
   pid: z.string().optional(),
   volumes_from: z.array(z.string()).optional(),
   depends_on: DependsOn.optional(),
+  blkio_config: BlkioConfig.nullish(),
   scale: z.number().int().optional(),
   deploy: z.looseObject({ replicas: z.number().int().optional() }).nullish(),
   volumes: z
@@ -47,6 +61,10 @@ const Resolved = z.looseObject({
   configs: FileBased,
 });
 
+const WithSettings = z.object({
+  services: z.record(z.string(), z.object({ "x-deployer": z.unknown().optional() }).nullable()).default({}),
+});
+
 const Settings = z.strictObject({
   images: z
     .array(z.string().refine((text) => parseImage(text) !== undefined, "is not an image reference"))
@@ -64,15 +82,20 @@ const NOT_CONFIGURATION = new Set([
   "develop",
 ]);
 
-/** Errors: `compose_file` for a text that is not a project as we know it. */
-export function parseResolved(yaml: string): Resolved {
-  try {
-    return Resolved.parse(Bun.YAML.parse(yaml));
-  } catch (cause) {
-    throw new DeployerError("compose_file", "docker compose config printed what this program cannot read", {
-      cause,
-    });
-  }
+/**
+ * The project of Compose's JSON with each service's `x-deployer`, which is in its YAML only.
+ *
+ * Errors: `compose_file` for texts that are not a project as we know it.
+ */
+export function parseResolved(json: string, yaml: string): Resolved {
+  const resolved = read(Resolved, () => parseExactJson(json));
+  const written = read(WithSettings, () => Bun.YAML.parse(yaml)).services;
+  const services = Object.entries(resolved.services).map(([name, fields]) => {
+    if (!Object.hasOwn(written, name)) throw unreadable(`: service "${name}" is in one format only`);
+    const settings = written[name]?.["x-deployer"];
+    return [name, settings === undefined ? fields : { ...fields, "x-deployer": settings }] as const;
+  });
+  return { ...resolved, services: Object.fromEntries(services) };
 }
 
 /** Errors: `compose_file` for an `x-deployer` that cannot be read, all problems in one message. */
@@ -109,7 +132,7 @@ export function withImages(resolved: Resolved, images: ImageTexts): string {
     const image = images.get(name) ?? fields.image;
     return [name, image === undefined ? fields : { ...fields, image }];
   });
-  return `${JSON.stringify({ ...resolved, services: Object.fromEntries(services) }, undefined, 1)}\n`;
+  return `${jsonForYaml({ ...resolved, services: Object.fromEntries(services) })}\n`;
 }
 
 /** Paths of the host that must be there for containers to be created; folders that Docker would make are not among them. */
@@ -147,20 +170,37 @@ function sharedWith({
   return [...new Set([...namespaces, ...volumes])].filter((name) => name !== undefined);
 }
 
+/** `deploy` without the number of containers, and without the `{}` Compose's JSON has for what is not said. */
 function configHash(fields: z.infer<typeof ResolvedService>): string {
-  const { replicas: _, ...deploy } = fields.deploy ?? {};
+  const deploy = Object.entries(fields.deploy ?? {}).filter(
+    ([key, value]) => key !== "replicas" && canonicalJson(value) !== "{}",
+  );
   const kept = Object.entries({
     ...fields,
-    deploy: Object.keys(deploy).length > 0 ? deploy : undefined,
+    deploy: deploy.length > 0 ? Object.fromEntries(deploy) : undefined,
   }).filter(([key]) => !NOT_CONFIGURATION.has(key) && !key.startsWith("x-"));
-  return new Bun.CryptoHasher("sha256").update(canonical(Object.fromEntries(kept))).digest("hex");
+  return new Bun.CryptoHasher("sha256").update(canonicalJson(Object.fromEntries(kept))).digest("hex");
 }
 
-/** JSON with sorted keys: the same value has the same text. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, nested: unknown) =>
-    typeof nested === "object" && nested !== null && !Array.isArray(nested)
-      ? Object.fromEntries(Object.entries(nested).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : nested,
-  );
+function withLowerCaseKeys(entry: unknown): unknown {
+  if (typeof entry !== "object" || entry === null) return entry;
+  return Object.fromEntries(Object.entries(entry).map(([key, value]) => [key.toLowerCase(), value]));
+}
+
+/** A syntax error may quote the text, which has secrets: it is no cause. */
+function read<T>(schema: z.ZodType<T>, parse: () => unknown): T {
+  let value: unknown;
+  try {
+    value = parse();
+  } catch {
+    throw unreadable("");
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw unreadable("", { cause: parsed.error });
+  return parsed.data;
+}
+
+function unreadable(detail: string, options?: ErrorOptions): DeployerError {
+  const message = `docker compose config printed what this program cannot read${detail}`;
+  return new DeployerError("compose_file", message, options);
 }

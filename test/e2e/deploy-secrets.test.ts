@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { expectVersion, lifeOf } from "../support/observe.ts";
 import { processes } from "../support/process-tree.ts";
 import { startScene } from "../support/scene.ts";
+import { waitFor } from "../support/wait.ts";
 
 const PAYLOAD_BYTES = 400_000;
 const SLOW_BYTES_PER_SECOND = 200_000;
 /** Long enough to be no accident, short enough for a value cut by a log. */
 const PART = 60;
+/** A snapshot of /ready is at most 5 s old. */
+const READY_DEADLINE = 30_000;
 
 test("no password or token is left on disk, in the log, or in the arguments of a process", async () => {
   const envSecret = `env-${crypto.randomUUID()}`;
@@ -19,7 +22,7 @@ test("no password or token is left on disk, in the log, or in the arguments of a
       await aws.publish("web", "v2", { payloadBytes: PAYLOAD_BYTES });
       return `services:\n  web:\n    image: ${aws.repository("web")}:v1\n    env_file: web.env\n    volumes: [/data]\n    ports: ["127.0.0.1::8080"]\n`;
     },
-    files: { "web.env": `API_KEY=${envSecret}\n` },
+    files: { "web.env": `API_KEY=${envSecret}\nGIT_SHA=12e4567\nNOTE="\\n\\nlead"\n` },
     daemon: { env: { DEBUG_MODE: "true" } },
   });
   const { project, daemon, aws } = scene;
@@ -75,12 +78,57 @@ test("no password or token is left on disk, in the log, or in the arguments of a
   expect(mode(daemon.stateDir)).toBe(0o700);
   const configs = files(join(daemon.stateDir, "configs"));
   expect(configs.some(({ content }) => content.includes(envSecret))).toBe(true);
+  for (const { content } of configs)
+    expect(JSON.parse(content)).toMatchObject({
+      services: { web: { environment: { GIT_SHA: "12e4567", NOTE: "\n\nlead" } } },
+    });
   const holdsEnv = everything.filter(({ content }) => content.includes(envSecret));
   for (const { path } of holdsEnv) expect([path, mode(path)]).toEqual([path, 0o600]);
   expect(holdsEnv.map(({ path }) => path).filter((path) => !path.includes("/configs/"))).toEqual([]);
   expect(mode(join(daemon.stateDir, "configs"))).toBe(0o700);
   expect(existsSync(join(daemon.env["HOME"] ?? "", ".docker", "config.json"))).toBe(false);
   await lifeOf(project, "web");
+});
+
+const BROKEN: [what: string, line: (secret: string) => string, says: string][] = [
+  ["without a closing quote", (secret) => `PW="${secret}`, "line 3: unterminated quoted value"],
+  [
+    "with a character that no name has",
+    (secret) => `${secret}!=1`,
+    'line 2: unexpected character "!" in variable name',
+  ],
+  ["with a broken substitution", (secret) => `PW=${secret}\${2x`, "Invalid template"],
+];
+
+test("a line of an env file that Compose cannot read is in no reply and in no log line", async () => {
+  const secret = `hunter${crypto.randomUUID()}`;
+  await using scene = await startScene({
+    compose: async (aws) => {
+      await aws.publish("web", "v1");
+      return `services:\n  web:\n    image: ${aws.repository("web")}:v1\n    env_file: web.env\n`;
+    },
+    files: { "web.env": "A=1\n" },
+    daemon: { env: { DEBUG_MODE: "true" } },
+  });
+  const { project, daemon } = scene;
+  const headers = { Authorization: `Bearer ${await daemon.token()}` };
+  for (const [what, line, says] of BROKEN) {
+    project.writeFile("web.env", `A=1\n${line(secret)}\n`);
+    const reply = await daemon.deploy({ service: "web" });
+    expect([what, reply.status, reply.text]).toEqual([
+      what,
+      500,
+      `unable to update service\ncompose file ${project.file}: ${says}\n`,
+    ]);
+    await waitFor("/ready to say so", READY_DEADLINE, async () => {
+      const { text } = await daemon.request("GET", "/ready", { headers });
+      expect(text).not.toContain(secret);
+      return text.includes(JSON.stringify(says).slice(1, -1));
+    });
+  }
+  expect(daemon.log().some((line) => JSON.stringify(line).includes("unterminated quoted value"))).toBe(true);
+  expect(daemon.log().filter((line) => JSON.stringify(line).includes(secret))).toEqual([]);
+  expect(daemon.noise()).not.toContain(secret);
 });
 
 function files(folder: string): { path: string; content: string }[] {
