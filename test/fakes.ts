@@ -124,6 +124,11 @@ export function fakeStore(): Store {
     },
     dropPin: (service) => void pins.delete(service),
     origin: (container) => structuredClone(origins.get(container)),
+    neededRecords() {
+      const unfinished = [...befores].filter(([id]) => deployments.get(id)?.endedAt === undefined);
+      const needed = [...pins.values(), ...origins.values(), ...unfinished.map(([, before]) => before)];
+      return new Set(needed.map(({ recorded }) => recorded));
+    },
     saveOrigins: (made) => made.forEach((origin) => origins.set(origin.container, structuredClone(origin))),
     lastLook: () => structuredClone(look),
     saveLook: (next) => void (look = structuredClone(next)),
@@ -405,6 +410,7 @@ export function fakeWorld(services: Service[]): World {
       recordings.set(name, content);
       return name;
     },
+    forget: async () => undefined,
     labelHash: async (recorded, name) => hashOf(serviceIn(resolved({ recorded }), name)),
     createBeside: async (source, name, total, others) => {
       const counts = await others();

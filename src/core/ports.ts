@@ -154,6 +154,8 @@ export interface Compose {
   files(): Promise<string[]>;
   /** Saves the whole resolved project with these image texts; the same content has the same name. Errors: `compose_file`. */
   record(images: ImageTexts): Promise<string>;
+  /** Removes recorded configurations that nothing needs any more: they hold secrets, rotated ones too. Recent ones stay. */
+  forget(needed: ReadonlySet<string>): Promise<void>;
   /** Compose's own configuration hash of a service in a recorded configuration: what the label of an unchanged container says. */
   labelHash(recorded: string, service: string): Promise<string>;
   /**
@@ -241,6 +243,8 @@ export interface Store {
   dropPin(service: string): void;
   origin(container: string): Origin | undefined;
   saveOrigins(origins: Origin[]): void;
+  /** Names of the recorded configurations that a pin, a container or an unfinished deployment needs. */
+  neededRecords(): ReadonlySet<string>;
   /** Containers that ran at the last look, and under which boot of the host. */
   lastLook(): Look | undefined;
   saveLook(look: Look): void;

@@ -103,6 +103,7 @@ async function tidyUp(
     noteRunning(serving, old, ports.store);
     await ports.compose.writePins(imageTexts(ports.store.pins()));
     await remove(old, { volumes: false }, ports);
+    await ports.compose.forget(ports.store.neededRecords());
     return (await renewSharers(project, service, ports)).join("\n");
   } catch (error) {
     ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });

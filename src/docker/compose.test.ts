@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -180,6 +180,21 @@ describe("a recorded configuration", () => {
     expect(names[1]).toBe(names[0] ?? "");
     expect(names[2]).not.toBe(names[0] ?? "");
     expect(readdirSync(join(folder, "configs"))).toHaveLength(2);
+  });
+
+  test("is forgotten when nothing needs it and it is an hour old", async () => {
+    const { compose } = composeWith();
+    const [needed = "", old = "", recent = "", again = ""] = await Promise.all(
+      ["web:v1", "web:v2", "web:v3", "web:v4"].map((image) => compose.record(new Map([["web", image]]))),
+    );
+    const longAgo = new Date(Date.now() - 3_700_000);
+    for (const name of [needed, old, again])
+      utimesSync(join(folder, "configs", `${name}.json`), longAgo, longAgo);
+    await compose.record(new Map([["web", "web:v4"]]));
+    await compose.forget(new Set([needed]));
+    expect(readdirSync(join(folder, "configs")).toSorted()).toEqual(
+      [needed, recent, again].map((name) => `${name}.json`).toSorted(),
+    );
   });
 
   test("has Compose's own hash of each service", async () => {

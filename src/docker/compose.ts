@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
+import { basename, join } from "node:path";
 
 import { DeployerError } from "../core/errors.ts";
 import type { Compose, ImageTexts, Log, Project, Source } from "../core/ports.ts";
@@ -22,6 +22,8 @@ import { hostFiles, parseResolved, type Resolved, toProject, withImages } from "
 const CONFIG_DEADLINE_MS = 30_000;
 /** Creating waits for the containers it replaces to stop, each within its own grace period. */
 const CREATE_DEADLINE_MS = 600_000;
+/** A configuration recorded this recently may be that of a deployment that has not written it down yet. */
+const FORGET_AFTER_MS = 3_600_000;
 const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 /** A signal to our whole service (the original's unit) ends Compose too; the step is then done again. */
 const ATTEMPTS_WHEN_KILLED = 3;
@@ -121,11 +123,18 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     async record(images) {
       const content = withImages((await snapshot()).resolved, images);
       const name = new Bun.CryptoHasher("sha256").update(content).digest("hex").slice(0, 32);
-      if (!existsSync(recordedFile(name))) {
-        mkdirSync(configsDir, { recursive: true, mode: 0o700 });
-        writeFileAtomically(recordedFile(name), content);
-      }
+      mkdirSync(configsDir, { recursive: true, mode: 0o700 });
+      if (existsSync(recordedFile(name))) utimesSync(recordedFile(name), new Date(), new Date());
+      else writeFileAtomically(recordedFile(name), content);
       return name;
+    },
+    async forget(needed) {
+      if (!existsSync(configsDir)) return;
+      for (const file of readdirSync(configsDir)) {
+        const isRecent = Date.now() - statSync(join(configsDir, file)).mtimeMs < FORGET_AFTER_MS;
+        if (!isRecent && !needed.has(basename(file, ".json")))
+          rmSync(join(configsDir, file), { force: true });
+      }
     },
     async labelHash(recorded, service) {
       const argv = hashCommand([recordedFile(recorded)]);

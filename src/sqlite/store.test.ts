@@ -140,6 +140,28 @@ describe.each<[string, () => Store]>([
     expect(store.origin("new-2")?.configHash).toBe("another");
   });
 
+  test("knows the configurations that a pin, a container or an unfinished deployment needs", () => {
+    const store = make();
+    for (const id of ["d1", "d2", "d3"]) store.insert(queued(id));
+    store.saveOrigins([origin("api-1", { service: "api", recorded: "of a container" })]);
+    store.commit(pin("d1", { recorded: "of a pin" }), []);
+    store.saveBefore("d2", { running: [], all: [], recorded: "of an unfinished one" });
+    store.saveBefore("d3", { running: [], all: [], recorded: "of one that has ended" });
+    const failed = {
+      status: "failed",
+      digest: undefined,
+      reason: "",
+      code: "docker",
+      changed: false,
+    } as const;
+    store.update(end(queued("d3"), failed, 7));
+    expect([...store.neededRecords()].toSorted()).toEqual([
+      "of a container",
+      "of a pin",
+      "of an unfinished one",
+    ]);
+  });
+
   test("remembers the last look and the project", () => {
     const store = make();
     expect(store.lastLook()).toBeUndefined();

@@ -56,6 +56,10 @@ export function openStore(stateDir: string): OpenStore {
     "INSERT OR REPLACE INTO origins (container, service, config_hash, recorded) VALUES ($container, $service, $configHash, $recorded)",
   );
   const deleteOrigins = database.query("DELETE FROM origins WHERE service = ?");
+  const selectNeededRecords = database.query<{ recorded: string }, []>(
+    `SELECT recorded FROM pins UNION SELECT recorded FROM origins
+     UNION SELECT json_extract(before, '$.recorded') FROM deployments WHERE ended_at IS NULL AND before IS NOT NULL`,
+  );
   const selectFact = database.query<{ value: string }, [string]>("SELECT value FROM facts WHERE name = ?");
   const replaceFact = database.query("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)");
 
@@ -84,6 +88,7 @@ export function openStore(stateDir: string): OpenStore {
     dropPin: (service: string) => void deletePin.run(service),
     origin: (container: string) => selectOrigin.get(container) ?? undefined,
     saveOrigins: (origins: Origin[]) => saveOrigins.immediate(origins),
+    neededRecords: () => new Set(selectNeededRecords.all().map(({ recorded }) => recorded)),
     lastLook: () => parseLook(selectFact.get("look")?.value),
     saveLook: (look: Look) => void replaceFact.run("look", JSON.stringify(look)),
     projectName: () => selectFact.get("project")?.value,
