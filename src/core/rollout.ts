@@ -6,6 +6,7 @@ import { imageTexts, withImage } from "./pins.ts";
 import type { Before, Container, ImageTexts, Ports, Project, Service } from "./ports.ts";
 import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
+import { storyOf } from "./story.ts";
 import { startAndStay } from "./stay-running.ts";
 import type { Target } from "./target.ts";
 
@@ -25,7 +26,9 @@ export async function rollOut(
   const recorded = await ports.compose.record(images);
   const old = await containersOf(project, service, ports.engine);
   const before = await rememberBefore(deployment, service, old, images, ports);
+  const tell = storyOf(deployment, ports);
   try {
+    tell("creating", `creating ${service.replicas} beside ${old.length}`);
     const candidates = await createCandidates(project, service, old, images, recorded, ports);
     signal.throwIfAborted();
     ports.log.info("switching", {
@@ -33,10 +36,13 @@ export async function rollOut(
       service: service.name,
       candidates: candidates.map(shortId),
     });
+    tell("switching", `stopping ${old.map(shortId).join(", ") || "nothing: none was there"}`);
     for (const container of old) await ports.engine.stop(container.id);
     signal.throwIfAborted();
+    tell("watching", `starting ${candidates.map(shortId).join(", ")} and watching that it stays up`);
     await startAndStay(candidates, ports, signal);
     commit(deployment, target, images, recorded, candidates, ports);
+    tell("committed", `${service.name} runs ${images.get(service.name)} from now on`);
   } catch (error) {
     return await rollBack(error, deployment, target, project, before, ports);
   }
@@ -157,6 +163,7 @@ async function rollBack(
   const fields = { deployment: deployment.id, service: service.name };
   ports.log.error("rollout failed, going back", { ...fields, error: cause });
   const why = publicMessage(cause);
+  ports.journal.event(deployment.id, "going_back", "error", why);
   try {
     const touched = await restore(before, project, service, ports);
     const status = touched ? "rolled_back" : "failed";
@@ -174,7 +181,9 @@ async function tidyUp(old: Container[], deployment: Deployment, ports: Ports): P
   try {
     await ports.compose.writePins(imageTexts(ports.store.pins()));
     await remove(old, { volumes: false }, ports);
+    if (old.length > 0) storyOf(deployment, ports)("removed", `removed ${old.map(shortId).join(", ")}`);
   } catch (error) {
+    ports.journal.event(deployment.id, "log", "warn", `tidying up failed: ${publicMessage(error)}`);
     ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });
   }
 }

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import type { Deployment } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
 import type { Before, Look, Origin, Pin, Store } from "../core/ports.ts";
+import { createHistory } from "./history.ts";
 import { migrate } from "./migrate.ts";
 import { type DeploymentRow, fromRow, parseBefore, parseLook, toRow } from "./rows.ts";
+import { isKnownSound, leaveSound } from "./soundness.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
 const FILE = "deployer.db";
@@ -66,6 +68,7 @@ export function openStore(stateDir: string): OpenStore {
   });
 
   return {
+    ...createHistory(database),
     insert: (deployment: Deployment) => void insert.run(toRow(deployment)),
     update: (deployment: Deployment) => {
       const { id, status, reason, code, changed, digest, started_at, ended_at } = toRow(deployment);
@@ -85,20 +88,21 @@ export function openStore(stateDir: string): OpenStore {
     projectName: () => selectFact.get("project")?.value,
     saveProjectName: (name: string) => void replaceFact.run("project", name),
     check: () => database.transaction(() => replaceFact.run("checked", "")).immediate(),
-    close: () => database.close(),
+    close: () => leaveSound(database, path),
   };
 }
 
 function open(path: string): Database {
   let database: Database | undefined;
   try {
+    // Before SQLite opens it: from then on the file is in use.
+    const sound = isKnownSound(path);
     database = new Database(path, { create: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL");
     database.run("PRAGMA foreign_keys = ON");
-    const damage = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get()?.quick_check;
-    if (damage !== "ok") throw new Error(damage ?? "no answer");
+    if (!sound) assertSound(database);
     migrate(database, path);
     return database;
   } catch (cause) {
@@ -110,4 +114,10 @@ function open(path: string): Database {
       { cause },
     );
   }
+}
+
+/** Reads the whole file, so it costs as much as there is history. */
+function assertSound(database: Database): void {
+  const damage = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get()?.quick_check;
+  if (damage !== "ok") throw new Error(damage ?? "no answer");
 }
