@@ -101,18 +101,18 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
     deployments,
     endDeployment: ends.resolve,
     /** One more event of a deployment. */
-    tell(id: string, text: string): void {
+    tell: (id: string, text: string): void => {
       const known = events.get(id) ?? [];
       const event = { seq: known.length + 1, at: CREATED_AT, phase: "log", level: "info", text } as const;
       events.set(id, [...known, event]);
       wakeAll();
     },
     /** The deployment as it is from now on, and those who follow it are woken. */
-    change(deployment: Deployment): void {
+    change: (deployment: Deployment): void => {
       deployments.set(deployment.id, deployment);
       wakeAll();
     },
-    stopStreams(): void {
+    stopStreams: (): void => {
       isStopping = true;
       wakeAll();
     },

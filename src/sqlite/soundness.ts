@@ -14,12 +14,19 @@ export function isKnownSound(path: string): boolean {
   return mark !== undefined && !hasLog(path) && mark === identityOf(path);
 }
 
-/** Closes the database, and notes how it was left if all of it stands in the one file. */
+/**
+ * Closes the database, and notes how it was left if all of it stands in the one file. A disk that is full does not keep
+ * the daemon from stopping: without the note the next start looks closely.
+ */
 export function leaveSound(database: Database, path: string): void {
   const isWhole = moveLogIntoFile(database);
   database.close();
   if (!isWhole || hasLog(path)) return;
-  writeFileSync(path + MARK, identityOf(path), { mode: 0o600 });
+  try {
+    writeFileSync(path + MARK, identityOf(path), { mode: 0o600 });
+  } catch {
+    rmSync(path + MARK, { force: true });
+  }
 }
 
 function moveLogIntoFile(database: Database): boolean {
@@ -27,15 +34,14 @@ function moveLogIntoFile(database: Database): boolean {
     const row = database.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)").get();
     return row?.busy === 0;
   } catch {
-    // A disk that is full or gone must not keep the daemon from stopping: the next start looks closely.
     return false;
   }
 }
 
 /** Any write changes the times, and nothing sets ctime back: not `touch`, not a copy that keeps times. */
 function identityOf(path: string): string {
-  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-  return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? "gone" : [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(" ");
 }
 
 function hasLog(path: string): boolean {
