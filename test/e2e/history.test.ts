@@ -126,7 +126,7 @@ test("Deployer-Read reads its own deployment, also after a restart, and is 401 e
     (await daemon.request(method, path, { headers: { Authorization: `Bearer ${key}` } })).status;
 
   expect(await scene.daemon.stop()).toBe(0);
-  await using again = await scene.daemon.startAgain();
+  const again = cleanup.use(await scene.daemon.startAgain());
   for (const path of [`/deployments/${id}`, `/deployments/${id}/events`])
     expect([path, await status(again, path)]).toEqual([path, 200]);
   for (const path of [
@@ -140,6 +140,7 @@ test("Deployer-Read reads its own deployment, also after a restart, and is 401 e
   expect(await status(again, "/deploy", "POST")).toBe(401);
 
   const database = await Bun.file(`${again.stateDir}/deployer.db`).text();
+  expect(database).toContain(id ?? "no id");
   expect(database).not.toContain(key);
   expect(JSON.stringify([...scene.daemon.log(), ...again.log()])).not.toContain(key);
   expect(await again.stop()).toBe(0);
@@ -147,7 +148,7 @@ test("Deployer-Read reads its own deployment, also after a restart, and is 401 e
   await scene.daemon.waitForLog((line) => line.message === "services are up");
 });
 
-test("a stop of the daemon does not wait for those who follow what has not ended", async () => {
+test("a stop of the daemon tells those who follow the running deployment its end, and keeps nobody waiting", async () => {
   const { daemon } = scene;
   const reply = await stream("POST", "/deploy", { service: "web", image: imageOf("v1"), force: true });
   const messages: Message[] = [];
@@ -237,9 +238,9 @@ async function list(query: string): Promise<z.infer<typeof Listing>> {
   return Listing.parse(JSON.parse(reply.text));
 }
 
-async function deployment(id: string): Promise<unknown> {
+async function deployment(id: string): Promise<Record<string, unknown>> {
   const reply = await scene.daemon.request("GET", `/deployments/${id}`, { headers: await authorized() });
-  return JSON.parse(reply.text);
+  return z.record(z.string(), z.unknown()).parse(JSON.parse(reply.text));
 }
 
 async function authorized(): Promise<Record<string, string>> {
