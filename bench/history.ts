@@ -63,7 +63,7 @@ async function measure(): Promise<void> {
     "",
     `From exec to the first answer of /health, ${STARTS} starts each, in turn; milliseconds, median (least-most).`,
     "",
-    "| start | | to empty (promised: at most 1.2 after a stop) |",
+    "| start | | to empty, after a stop (promised: at most 1.2) |",
     "|---|---|---|",
     ...starts,
   ]);
@@ -161,7 +161,7 @@ async function start(): Promise<string[]> {
     { name: "empty, after a stop", full: false, signal: "SIGTERM", times: [] },
     { name: "full, after a stop", full: true, signal: "SIGTERM", times: [] },
     { name: "empty, after a kill", full: false, signal: "SIGKILL", times: [] },
-    { name: "full, after a kill: the whole file is checked", full: true, signal: "SIGKILL", times: [] },
+    { name: "full, after a kill", full: true, signal: "SIGKILL", times: [] },
   ];
   await using empty = await newDaemon();
   await using full = await newDaemon();

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { accept } from "../core/deployment.ts";
-import { isKnownSound } from "./soundness.ts";
+import { howLeft } from "./soundness.ts";
 import { openStore } from "./store.ts";
 
 const PAGE = 4096;
@@ -38,10 +38,10 @@ function stopped(): void {
   store.close();
 }
 
-test("what a clean stop has left is known to be sound, once", () => {
+test("what a clean stop has left is untouched, and that is said once", () => {
   stopped();
-  expect(isKnownSound(file())).toBe(true);
-  expect(isKnownSound(file())).toBe(false);
+  expect(howLeft(file())).toBe("untouched");
+  expect(howLeft(file())).toBe("in_use");
 });
 
 test("a clean stop leaves everything in the one file", () => {
@@ -58,12 +58,12 @@ test("a start uses the mark up and the next stop leaves a new one", () => {
   const store = openStore(folder);
   expect(existsSync(`${file()}.sound`)).toBe(false);
   store.close();
-  expect(isKnownSound(file())).toBe(true);
+  expect(howLeft(file())).toBe("untouched");
 });
 
-test("a store that was not closed is not known to be sound", () => {
+test("a store that was not closed is in use", () => {
   const store = openStore(folder);
-  expect(isKnownSound(file())).toBe(false);
+  expect(howLeft(file())).toBe("in_use");
   store.close();
 });
 
@@ -79,7 +79,6 @@ const CHANGES: [name: string, change: () => void][] = [
   ["a copy of itself", () => replaceByCopy()],
   ["cut short", () => writeFileSync(file(), readFileSync(file()).subarray(0, PAGE * 3))],
   ["accompanied by a log", () => writeFileSync(`${file()}-wal`, "something")],
-  ["without its mark", () => rmSync(`${file()}.sound`)],
   ["with a mark of something else", () => writeFileSync(`${file()}.sound`, "1 2 3 4 5")],
   ["gone", () => rmSync(file())],
 ];
@@ -87,7 +86,7 @@ for (const [name, change] of CHANGES) {
   test(`one that is ${name} is looked at closely`, () => {
     stopped();
     change();
-    expect(isKnownSound(file())).toBe(false);
+    expect(howLeft(file())).toBe("changed");
   });
 }
 
@@ -97,13 +96,54 @@ test("a page of rubbish behind our back is refused at the start, whatever its ti
   expect(() => openStore(folder)).toThrow("cannot be used");
 });
 
-test("after a kill the whole file is looked at, and a sound one is opened", () => {
-  stopped();
+/** What a kill leaves behind: a used file without the note of a stop. */
+function killed(boot: string): void {
+  openStore(folder, boot).close();
   rmSync(`${file()}.sound`);
-  const store = openStore(folder);
+}
+
+test("after a kill a sound file is opened, whichever start of the host it was", () => {
+  stopped();
+  for (const boot of ["one", "one", "two"]) {
+    killed("one");
+    const store = openStore(folder, boot);
+    expect(store.find("d7")).toBeDefined();
+    store.close();
+  }
+});
+
+test.each(["deployments", "deployments_by_time", "pins", "origins", "facts", "read_keys"])(
+  "after a kill damage in %s is refused, though only what is decided by is read",
+  (table) => {
+    stopped();
+    killed("one");
+    damagePageOf(table);
+    expect(() => openStore(folder, "one")).toThrow("cannot be used");
+  },
+);
+
+test("damage in the events is found when the host went down, and does not stop the start after a mere kill", () => {
+  stopped();
+  killed("one");
+  damagePageOf("events");
+  expect(() => openStore(folder, "two")).toThrow("cannot be used");
+  const store = openStore(folder, "one");
   expect(store.find("d7")).toBeDefined();
+  expect(() => store.events("d7", 0, 10)).toThrow("malformed");
   store.close();
 });
+
+function damagePageOf(table: string): void {
+  const database = new Database(file());
+  const page = database
+    .query<{ rootpage: number }, [string]>("SELECT rootpage FROM sqlite_schema WHERE name = ?")
+    .get(table)?.rootpage;
+  database.close();
+  if (page === undefined) throw new Error(`no ${table}`);
+  const bytes = readFileSync(file());
+  bytes.fill(0xa5, PAGE * (page - 1), PAGE * page);
+  writeFileSync(file(), bytes);
+}
 
 function damage({ keepTime }: { keepTime: boolean }): void {
   const { atime, mtime } = statSync(file());

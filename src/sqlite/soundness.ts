@@ -2,23 +2,44 @@ import type { Database } from "bun:sqlite";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 
 const MARK = ".sound";
+/** What the daemon decides by; `events` is for people only, and nine tenths of a full file. */
+const DECIDING_TABLES = ["deployments", "pins", "origins", "facts", "read_keys"];
 
-/**
- * Whether the database is byte for byte as `leaveSound` left it, so that its pages need not be read again: the check of
- * a full history costs more than the whole rest of the start. The mark is used up: after a kill, a power loss, or
- * when anybody has written to the file or replaced it, the answer is no.
- */
-export function isKnownSound(path: string): boolean {
+/** How a database was left: closed and untouched since, closed and not the same any more, or in the middle of its use. */
+type Left = "untouched" | "changed" | "in_use";
+
+/** Uses up the note of `closeSound`; ask before SQLite opens the file. */
+export function howLeft(path: string): Left {
   const mark = readIfThere(path + MARK);
   rmSync(path + MARK, { force: true });
-  return mark !== undefined && !hasLog(path) && mark === identityOf(path);
+  if (mark === undefined) return "in_use";
+  return !hasLog(path) && mark === identityOf(path) ? "untouched" : "changed";
+}
+
+/**
+ * Looks for damage as closely as there is reason to: reading the whole file costs more than the rest of the start once
+ * there is much history. Untouched since a stop: not at all. In use when its process was killed: SQLite promises that this
+ * harms nothing, so only what is decided by is read. In use when the host went down, or changed by anybody: all of it.
+ * Throws what SQLite finds wrong.
+ */
+export function assertSound(database: Database, left: Left, bootId: string): void {
+  if (left === "untouched") return;
+  const wasKilled = left === "in_use" && lastBoot(database) === bootId;
+  if (wasKilled) for (const table of DECIDING_TABLES) check(database, `quick_check('${table}')`);
+  else check(database, "quick_check(1)");
+}
+
+/** Notes under which start of the host the database is in use. */
+export function noteBoot(database: Database, bootId: string): void {
+  if (lastBoot(database) === bootId) return;
+  database.query("INSERT OR REPLACE INTO facts (name, value) VALUES ('boot', ?)").run(bootId);
 }
 
 /**
  * Closes the database, and notes how it was left if all of it stands in the one file. A disk that is full does not keep
  * the daemon from stopping: without the note the next start looks closely.
  */
-export function leaveSound(database: Database, path: string): void {
+export function closeSound(database: Database, path: string): void {
   const isWhole = moveLogIntoFile(database);
   database.close();
   if (!isWhole || hasLog(path)) return;
@@ -27,6 +48,18 @@ export function leaveSound(database: Database, path: string): void {
   } catch {
     rmSync(path + MARK, { force: true });
   }
+}
+
+function check(database: Database, pragma: string): void {
+  const damage = database.query<{ quick_check: string }, []>(`PRAGMA ${pragma}`).get()?.quick_check;
+  if (damage !== "ok") throw new Error(damage ?? "no answer");
+}
+
+/** Undefined for an empty database too. */
+function lastBoot(database: Database): string | undefined {
+  const facts = database.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'facts'").get();
+  if (facts === null) return undefined;
+  return database.query<{ value: string }, []>("SELECT value FROM facts WHERE name = 'boot'").get()?.value;
 }
 
 function moveLogIntoFile(database: Database): boolean {

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import type { Deployment } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
 import type { Before, Look, Origin, Pin, Store } from "../core/ports.ts";
+import { bootId } from "../system/boot.ts";
 import { createHistory } from "./history.ts";
 import { migrate } from "./migrate.ts";
 import { type DeploymentRow, fromRow, parseBefore, parseLook, toRow } from "./rows.ts";
-import { isKnownSound, leaveSound } from "./soundness.ts";
+import { assertSound, closeSound, howLeft, noteBoot } from "./soundness.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
 const FILE = "deployer.db";
@@ -23,9 +24,9 @@ export type OpenStore = Store & {
  * Opens `STATE_DIR/deployer.db`. WAL with synchronous FULL: what a call has written survives a kill and a power loss.
  * Errors: `config` for a file that is damaged or of a newer version; it is never deleted or repaired by guesswork.
  */
-export function openStore(stateDir: string): OpenStore {
+export function openStore(stateDir: string, boot: string = bootId()): OpenStore {
   const path = join(stateDir, FILE);
-  const database = open(path);
+  const database = open(path, boot);
 
   const insert = database.query(
     `INSERT INTO deployments (id, service, image, force, issuer, status, reason, code, changed, digest, created_at, started_at, ended_at)
@@ -88,22 +89,22 @@ export function openStore(stateDir: string): OpenStore {
     projectName: () => selectFact.get("project")?.value,
     saveProjectName: (name: string) => void replaceFact.run("project", name),
     check: () => database.transaction(() => replaceFact.run("checked", "")).immediate(),
-    close: () => leaveSound(database, path),
+    close: () => closeSound(database, path),
   };
 }
 
-function open(path: string): Database {
+function open(path: string, boot: string): Database {
   let database: Database | undefined;
   try {
-    // Before SQLite opens it: from then on the file is in use.
-    const sound = isKnownSound(path);
+    const left = howLeft(path);
     database = new Database(path, { create: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL");
     database.run("PRAGMA foreign_keys = ON");
-    if (!sound) assertSound(database);
+    assertSound(database, left, boot);
     migrate(database, path);
+    noteBoot(database, boot);
     return database;
   } catch (cause) {
     database?.close();
@@ -114,10 +115,4 @@ function open(path: string): Database {
       { cause },
     );
   }
-}
-
-/** Reads the whole file, so it costs as much as there is history. */
-function assertSound(database: Database): void {
-  const damage = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get()?.quick_check;
-  if (damage !== "ok") throw new Error(damage ?? "no answer");
 }
