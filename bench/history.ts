@@ -63,7 +63,7 @@ async function measure(): Promise<void> {
     "",
     `From exec to the first answer of /health, ${STARTS} starts each, in turn; milliseconds, median (least-most).`,
     "",
-    "| start | | to empty, after a stop (promised: at most 1.2) |",
+    "| start | | to empty, after a stop |",
     "|---|---|---|",
     ...starts,
   ]);
@@ -153,7 +153,14 @@ function prune(store: OpenStore): string {
   return `${median(times).toFixed(1)} (${Math.min(...times).toFixed(1)}-${Math.max(...times).toFixed(1)})`;
 }
 
-type Start = { name: string; full: boolean; signal: NodeJS.Signals; times: number[] };
+type Start = {
+  name: string;
+  full: boolean;
+  signal: NodeJS.Signals;
+  /** The host has been started anew since. */
+  isNewBoot?: boolean;
+  times: number[];
+};
 
 async function start(): Promise<string[]> {
   await run([process.execPath, "build.ts", "--outfile", BINARY, "--version", "v1.2.3"]);
@@ -162,6 +169,13 @@ async function start(): Promise<string[]> {
     { name: "full, after a stop", full: true, signal: "SIGTERM", times: [] },
     { name: "empty, after a kill", full: false, signal: "SIGKILL", times: [] },
     { name: "full, after a kill", full: true, signal: "SIGKILL", times: [] },
+    {
+      name: "full, after the host went down: the whole file is checked",
+      full: true,
+      signal: "SIGKILL",
+      isNewBoot: true,
+      times: [],
+    },
   ];
   await using empty = await newDaemon();
   await using full = await newDaemon();
@@ -170,9 +184,10 @@ async function start(): Promise<string[]> {
   // The first start after the filling finds no mark of a stop: it is not measured.
   await (await full.startAgain()).stop();
   for (let round = 1; round <= STARTS; round += 1) {
-    for (const { full: isFull, signal, times } of starts) {
+    for (const { full: isFull, signal, isNewBoot = false, times } of starts) {
       const daemon = isFull ? full : empty;
       await (await daemon.startAgain()).stop(signal);
+      if (isNewBoot) pretendNewBoot(daemon.stateDir);
       const measured = await daemon.startAgain();
       times.push(measured.startedIn ?? Number.NaN);
       await measured.stop();
@@ -183,6 +198,13 @@ async function start(): Promise<string[]> {
   return starts.map(
     ({ name, times }) => `| ${name} | ${spread(times)} | ${(median(times) / base).toFixed(2)} |`,
   );
+}
+
+/** As if the database had last been used under another start of the host. */
+function pretendNewBoot(stateDir: string): void {
+  const database = new Database(join(stateDir, "deployer.db"));
+  database.run("UPDATE facts SET value = 'another' WHERE name = 'boot'");
+  database.close();
 }
 
 /** Its Docker and AWS are not there, which it says in its log and goes on. */

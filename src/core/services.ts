@@ -25,7 +25,7 @@ export type ServiceState = {
 };
 
 /** How a service differs from the compose file and its pin. */
-export type Drift = { kind: "image" | "configuration" | "no_container" | "replicas"; text: string };
+type Drift = { kind: "image" | "configuration" | "no_container" | "replicas"; text: string };
 
 const MAX_KNOWN_LABELS = 1_000;
 

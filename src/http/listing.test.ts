@@ -7,7 +7,8 @@ import { createApp } from "./server.ts";
 
 type Page = { deployments: { id: string }[]; next: string | null };
 
-const app = createApp(fakeDaemon({ list: filled().list }).daemon);
+const store = filled();
+const app = createApp(fakeDaemon({ list: (query) => store.list(query) }).daemon);
 
 /** Five hundred, two at a time in the same millisecond; every third of `api`, every tenth rolled back. */
 function filled() {
