@@ -1,6 +1,15 @@
 import { DeployerError, type ErrorCode } from "./errors.ts";
 
-export type DeploymentStatus = "queued" | "running" | EndStatus;
+export const STATUSES = [
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "rolled_back",
+  "rollback_failed",
+] as const;
+
+export type DeploymentStatus = (typeof STATUSES)[number];
 
 /**
  * How a deployment ended.
@@ -8,7 +17,7 @@ export type DeploymentStatus = "queued" | "running" | EndStatus;
  * - `rolled_back`: the switch was undone, the version from before serves again
  * - `rollback_failed`: a person is needed
  */
-export type EndStatus = "succeeded" | "failed" | "rolled_back" | "rollback_failed";
+export type EndStatus = Exclude<DeploymentStatus, "queued" | "running">;
 
 /** One recorded attempt to bring a service to an image. */
 export type Deployment = {

@@ -5,6 +5,7 @@ import type { Before, Ports } from "./ports.ts";
 import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";
+import { tellEnd } from "./story.ts";
 
 /**
  * Ends every deployment that the last run of the daemon left unfinished, oldest first: what was committed is tidied up
@@ -12,8 +13,15 @@ import { renewSharersOf } from "./sharers.ts";
  */
 export async function recover(ports: Ports): Promise<void> {
   for (const deployment of ports.store.unfinished()) {
+    ports.journal.event(
+      deployment.id,
+      "log",
+      "warn",
+      "the daemon stopped in the middle of it and runs again",
+    );
     const outcome = await recoverOne(deployment, ports);
     ports.store.update(end(deployment, outcome, ports.clock.now()));
+    tellEnd(deployment.id, outcome, ports);
     ports.log.warn("unfinished deployment closed", {
       deployment: deployment.id,
       service: deployment.service,

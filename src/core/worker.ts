@@ -4,6 +4,7 @@ import { DeployerError, errorCode, publicMessage } from "./errors.ts";
 import type { Ports } from "./ports.ts";
 import type { Queue } from "./queue.ts";
 import { authorise, type DeployRequest } from "./request.ts";
+import { tellAccepted, tellEnd } from "./story.ts";
 import { unlessAborted } from "./wait.ts";
 
 /** How long a shutdown lets the running deployment go on; systemd kills us at 90 s (120 s with our unit). */
@@ -43,6 +44,7 @@ export class Worker {
     const deployment = accept(this.#newId(), request, issuer, this.#ports.clock.now());
     this.#ports.store.insert(deployment);
     const { id, service, image } = deployment;
+    tellAccepted(deployment, this.#ports);
     this.#ports.log.info("deployment accepted", { deployment: id, service, image: image ?? null, issuer });
     const ended = this.#queue.enter(service, () => this.#run(deployment));
     this.#running.set(id, ended);
@@ -79,12 +81,14 @@ export class Worker {
   }
 
   async #run(accepted: Deployment): Promise<Deployment> {
-    const { store, clock, log } = this.#ports;
+    const { store, journal, clock, log } = this.#ports;
     const deployment = begin(accepted, clock.now());
     store.update(deployment);
+    journal.event(deployment.id, "started", "info", "its turn has come");
     log.info("deployment started", { deployment: deployment.id, service: deployment.service });
     const ended = end(deployment, await this.#outcome(deployment), clock.now());
     store.update(ended);
+    tellEnd(ended.id, ended, this.#ports);
     const { id, service, status, changed, digest, reason } = ended;
     const fields = {
       deployment: id,

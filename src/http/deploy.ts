@@ -1,10 +1,12 @@
 import type { Deployment } from "../core/deployment.ts";
 import { parseRequest } from "../core/request.ts";
+import { prefersEvents } from "./accept.ts";
 import { authenticate } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { type HttpContext, IDLE_SECONDS } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 import { deploymentJson } from "./deployments.ts";
+import { streamEvents } from "./events.ts";
 import { parsePrefer, type Preferences } from "./prefer.ts";
 import { reply, replyError, updateFailed } from "./reply.ts";
 import { waitForEnd } from "./wait.ts";
@@ -15,7 +17,8 @@ const BODY_SECONDS = 60;
 /**
  * `POST /deploy`: the token first, then the body, then the deployment. The reply tells how it ended, or is a 202 when
  * the caller asked not to wait that long (`Prefer`). With `Accept: application/json`: the deployment, or
- * `{"error":{"code","message"},"deployment":{…}}` when it did not succeed.
+ * `{"error":{"code","message"},"deployment":{…}}` when it did not succeed; with `Accept: text/event-stream` its events
+ * as they come, then the deployment. `Deployer-Read` is a key to read it for a day.
  */
 export async function postDeploy(c: HttpContext, daemon: Daemon): Promise<Response> {
   const { issuer } = await authenticate(c, daemon);
@@ -23,11 +26,22 @@ export async function postDeploy(c: HttpContext, daemon: Daemon): Promise<Respon
   const body = await readBody(c.req.raw).finally(() => c.env.closeAfterIdle(IDLE_SECONDS));
   const accepted = await daemon.submit(parseRequest(body), issuer);
   c.header("Deployer-Deployment", accepted.id);
+  offerReadKey(c, daemon, accepted.id);
+  if (prefersEvents(c.req.header("Accept"))) return streamEvents(c, daemon, accepted.id, 0);
 
   const preferences = parsePrefer(c.req.header("Prefer"));
   const seconds = preferences.wait ?? (preferences.respondAsync ? 0 : undefined);
   const ended = seconds === 0 ? undefined : await waitForEnd(c, daemon, accepted.id, seconds);
   return ended === undefined ? replyAccepted(c, accepted, preferences) : replyEnded(c, ended, preferences);
+}
+
+/** The deployment runs already, so a key that cannot be stored is no reason to answer with an error. */
+function offerReadKey(c: HttpContext, daemon: Daemon, id: string): void {
+  try {
+    c.header("Deployer-Read", daemon.grantRead(id).reveal());
+  } catch (error) {
+    daemon.log.warn("no key to read the deployment could be given", { deployment: id, error });
+  }
 }
 
 function replyAccepted(

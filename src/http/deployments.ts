@@ -1,6 +1,6 @@
 import { type Deployment, hasEnded } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
-import { authenticate } from "./authenticate.ts";
+import { authenticateReader } from "./authenticate.ts";
 import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 import { parsePrefer } from "./prefer.ts";
@@ -9,15 +9,21 @@ import { waitForEnd } from "./wait.ts";
 
 /** `GET /deployments/{id}`: 200 with the deployment as it is, or as it has ended within `Prefer: wait=N` seconds. */
 export async function getDeployment(c: HttpContext, daemon: Daemon): Promise<Response> {
-  await authenticate(c, daemon);
   const id = c.req.param("id") ?? "";
-  const found = daemon.find(id);
-  if (found === undefined) throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(id)}`);
+  await authenticateReader(c, daemon, id);
+  const found = deploymentNamed(id, daemon);
   const { wait } = parsePrefer(c.req.header("Prefer"));
   if (wait === undefined) return replyJson(c, 200, deploymentJson(found));
   const ended = hasEnded(found) ? found : await waitForEnd(c, daemon, id, wait);
   c.header("Preference-Applied", `wait=${wait}`);
   return replyJson(c, 200, deploymentJson(ended ?? daemon.find(id) ?? found));
+}
+
+/** Errors: `not_found`. */
+export function deploymentNamed(id: string, daemon: Daemon): Deployment {
+  const found = daemon.find(id);
+  if (found !== undefined) return found;
+  throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(id)}`);
 }
 
 /** A deployment as callers see it; times are RFC 3339 in UTC, what is not known yet is null. */

@@ -17,8 +17,8 @@ function version(database: Database): number | undefined {
 test("an empty database gets every table", () => {
   const database = new Database(":memory:");
   migrate(database, "state.db");
-  expect(tables(database)).toEqual(["deployments", "facts", "origins", "pins"]);
-  expect(version(database)).toBe(1);
+  expect(tables(database)).toEqual(["deployments", "events", "facts", "origins", "pins", "read_keys"]);
+  expect(version(database)).toBe(2);
 });
 
 test("one that is up to date keeps what it has", () => {
@@ -27,17 +27,17 @@ test("one that is up to date keeps what it has", () => {
   database.run("INSERT INTO facts (name, value) VALUES ('project', 'shop')");
   migrate(database, "state.db");
   expect(database.query("SELECT value FROM facts").all()).toEqual([{ value: "shop" }]);
-  expect(version(database)).toBe(1);
+  expect(version(database)).toBe(2);
 });
 
 test("one of a newer version is refused and left alone", () => {
   const database = new Database(":memory:");
-  database.run("PRAGMA user_version = 2");
+  database.run("PRAGMA user_version = 3");
   expect(() => migrate(database, "state.db")).toThrow(
     expect.objectContaining({
       code: "config",
       message:
-        "state.db was written by a newer deployer-service (schema 2, this one knows 1): install that version again, or move the file away to start without history",
+        "state.db was written by a newer deployer-service (schema 3, this one knows 2): install that version again, or move the file away to start without history",
     }),
   );
   expect(tables(database)).toEqual([]);

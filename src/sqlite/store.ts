@@ -4,8 +4,11 @@ import { join } from "node:path";
 import type { Deployment } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
 import type { Before, Look, Origin, Pin, Store } from "../core/ports.ts";
+import { bootId } from "../system/boot.ts";
+import { createHistory } from "./history.ts";
 import { migrate } from "./migrate.ts";
 import { type DeploymentRow, fromRow, parseBefore, parseLook, toRow } from "./rows.ts";
+import { assertSound, closeSound, howLeft, noteBoot } from "./soundness.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
 const FILE = "deployer.db";
@@ -21,9 +24,9 @@ export type OpenStore = Store & {
  * Opens `STATE_DIR/deployer.db`. WAL with synchronous FULL: what a call has written survives a kill and a power loss.
  * Errors: `config` for a file that is damaged or of a newer version; it is never deleted or repaired by guesswork.
  */
-export function openStore(stateDir: string): OpenStore {
+export function openStore(stateDir: string, boot: string = bootId()): OpenStore {
   const path = join(stateDir, FILE);
-  const database = open(path);
+  const database = open(path, boot);
 
   const insert = database.query(
     `INSERT INTO deployments (id, service, image, force, issuer, status, reason, code, changed, digest, created_at, started_at, ended_at)
@@ -69,6 +72,7 @@ export function openStore(stateDir: string): OpenStore {
   });
 
   return {
+    ...createHistory(database),
     insert: (deployment: Deployment) => void insert.run(toRow(deployment)),
     update: (deployment: Deployment) => {
       const { id, status, reason, code, changed, digest, started_at, ended_at } = toRow(deployment);
@@ -89,21 +93,22 @@ export function openStore(stateDir: string): OpenStore {
     projectName: () => selectFact.get("project")?.value,
     saveProjectName: (name: string) => void replaceFact.run("project", name),
     check: () => database.transaction(() => replaceFact.run("checked", "")).immediate(),
-    close: () => database.close(),
+    close: () => closeSound(database, path),
   };
 }
 
-function open(path: string): Database {
+function open(path: string, boot: string): Database {
   let database: Database | undefined;
   try {
+    const left = howLeft(path);
     database = new Database(path, { create: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL");
     database.run("PRAGMA foreign_keys = ON");
-    const damage = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get()?.quick_check;
-    if (damage !== "ok") throw new Error(damage ?? "no answer");
+    assertSound(database, left, boot);
     migrate(database, path);
+    noteBoot(database, boot);
     return database;
   } catch (cause) {
     database?.close();
