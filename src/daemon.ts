@@ -58,7 +58,7 @@ export function startDaemon(config: Config, env: Environment, version: string, l
       configView: configView(config, version),
       verify: verifier,
       readiness,
-      submit: (request, issuer) => worker.submit(request, issuer),
+      submit: (request, issuer, key) => worker.submit(request, issuer, key),
       find: (id) => store.find(id),
       ended: (id, signal) => worker.ended(id, signal),
       logout: () => adapters.ecrTokens?.drop(),

@@ -1,5 +1,7 @@
 import type { Deployment } from "./deployment.ts";
 import type { ImageReference } from "./image.ts";
+import type { Guard, Run } from "./order.ts";
+import type { SpentKey } from "./repeat.ts";
 import type { Secret } from "./secret.ts";
 
 /** Structured log. `fields` must be free of secrets; the adapter writes one JSON object a line. */
@@ -199,11 +201,16 @@ export type InTurn = <T>(service: string, task: () => Promise<T>) => Promise<T>;
 
 /** The durable memory. Every call is synchronous and on disk when it returns. */
 export interface Store {
-  insert(deployment: Deployment): void;
+  /** A new deployment and what becomes true with it, in one transaction. */
+  insert(deployment: Deployment, acceptance?: Acceptance): void;
   update(deployment: Deployment): void;
   find(id: string): Deployment | undefined;
-  /** Queued and running ones, oldest first. */
+  /** Queued and running ones, in the order they were inserted. */
   unfinished(): Deployment[];
+  /** What a key stands for that has not expired at `now`. */
+  spentKey(issuer: string, key: string, now: number): { request: string; deployment: string } | undefined;
+  /** The newest accepted run of a workflow for a service. */
+  guard(service: string, workflow: string): Guard | undefined;
   saveBefore(deployment: string, before: Before): void;
   before(deployment: string): Before | undefined;
   pins(): Pin[];
@@ -219,5 +226,15 @@ export interface Store {
   projectName(): string | undefined;
   saveProjectName(name: string): void;
 }
+
+/** What else becomes true when a deployment is accepted. */
+export type Acceptance = {
+  /** Those whose place it takes, at their end. */
+  superseded: Deployment[];
+  /** Its caller's key, from now on spent; those that have expired by the time it was accepted are forgotten. */
+  key: SpentKey | undefined;
+  /** Where the order guard of its service moves to. */
+  run: Run | undefined;
+};
 
 export type Look = { bootId: string; running: string[] };

@@ -6,11 +6,12 @@ import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
 
 /**
- * Ends every deployment that the last run of the daemon left unfinished, oldest first: what was committed is tidied up
+ * Ends every deployment that the last run of the daemon left running, oldest first: what was committed is tidied up
  * and succeeded, everything else is undone and `failed: interrupted`.
  */
 export async function recover(ports: Ports): Promise<void> {
   for (const deployment of ports.store.unfinished()) {
+    if (deployment.status === "queued") continue; // the worker runs it when this is over
     const outcome = await recoverOne(deployment, ports);
     ports.store.update(end(deployment, outcome, ports.clock.now()));
     ports.log.warn("unfinished deployment closed", {
