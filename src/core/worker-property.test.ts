@@ -115,7 +115,6 @@ test("1,000 requests shuffled, duplicated and out of order end with the newest r
       for (const { status } of ends) expect(["succeeded", "superseded"]).toContain(status);
       expectTruth(world, told);
       for (const { id, status } of ends) expect(begun.has(id)).toBe(status === "succeeded");
-      console.log(new Set(ids).size, told.filter((t) => t.refused).length, begun.size);
       const newest = SERVICES.flatMap((name) =>
         all
           .filter(({ service }) => service === name)

@@ -269,6 +269,17 @@ describe("stop", () => {
     expect(world.store.unfinished()).toEqual([]);
   });
 
+  test("is the reason when the check of a request breaks off by it", async () => {
+    const world = shop();
+    const broken = Promise.withResolvers<never>();
+    const worker = workerIn({ ...world, compose: { ...world.compose, project: () => broken.promise } });
+    const asked = worker.submit(request("web"), "github-actions");
+    const stopped = worker.stop();
+    broken.reject(new DeployerError("compose_file", "docker compose ended with SIGTERM"));
+    await expect(asked).rejects.toMatchObject({ code: "shutting_down" });
+    await stopped;
+  });
+
   test("with nothing to do ends at once", async () => {
     const world = shop();
     await workerIn(world).stop();

@@ -55,7 +55,9 @@ export class Worker {
     const first = this.#repeated(issuer, key);
     if (first !== undefined) return first;
     this.#assertOpen();
-    authorise(request, await this.#ports.compose.project());
+    // A signal to our whole service ends Compose too: then the stop is the reason, not the file.
+    const project = await this.#ports.compose.project().finally(() => this.#assertOpen());
+    authorise(request, project);
     return this.#accept(request, issuer, key);
   }
 

@@ -21,10 +21,10 @@ const Deployment = z.object({
 test.concurrent(
   "20 requests at once for one service are two rollouts at most, and every caller is told the truth",
   async () => {
-    await using scene = await startWeb(AT_ONCE);
+    await using scene = await startWeb(AT_ONCE + 1);
     const { project, daemon, aws } = scene;
     const calls = Array.from({ length: AT_ONCE }, (_, n) =>
-      daemon.deploy({ service: "web", image: `${aws.repository("web")}:v${n + 1}` }),
+      daemon.deploy({ service: "web", image: `${aws.repository("web")}:v${n + 2}` }),
     );
     const replies = await Promise.all(calls);
     expect(startedIn(daemon).length).toBeLessThanOrEqual(2);
@@ -46,7 +46,7 @@ test.concurrent(
     const last = startedIn(daemon).at(-1);
     const winner = records.findIndex(({ id }) => id === last);
     expect(records[winner]?.status).toBe("succeeded");
-    await expectVersion(project, "web", `v${winner + 1}`);
+    await expectVersion(project, "web", `v${winner + 2}`);
     const deployed = await lifeOf(project, "web");
     await upByHand(project, daemon);
     expect(await lifeOf(project, "web")).toEqual(deployed);
