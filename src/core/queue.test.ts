@@ -96,6 +96,22 @@ test("deployments wait for the release, upkeep does not", async () => {
   expect(began).toEqual(["upkeep", "d1"]);
 });
 
+test("until the release a deployment holds up no upkeep of its service, and then waits for what has begun", async () => {
+  const queue = new Queue();
+  const began: string[] = [];
+  enter(queue, began, "d1", "web");
+  const upkeep = task(began, "upkeep");
+  void queue.inTurn("web", upkeep.run);
+  void queue.inTurn("web", task(began, "more upkeep").run);
+  await settle();
+  queue.release();
+  await settle();
+  expect(began).toEqual(["upkeep"]);
+  upkeep.resolve();
+  await settle();
+  expect(began).toEqual(["upkeep", "d1"]);
+});
+
 test("a newer deployment takes the place of the waiting one, not of the one at work", async () => {
   const queue = new Queue();
   queue.release();

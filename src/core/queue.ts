@@ -36,7 +36,7 @@ export class Queue {
     return promise;
   };
 
-  /** Deployments may begin from now on. */
+  /** Deployments may begin from now on. Until then they hold nothing up: what leads to the release may need its turn. */
   release(): void {
     this.#isReleased = true;
     this.#advance();
@@ -77,11 +77,10 @@ export class Queue {
   }
 
   #advance(): void {
-    const taken = new Set<string>();
+    const taken = new Set(this.#line.filter(({ hasBegun }) => hasBegun).flatMap(({ services }) => services));
     for (const claim of this.#line) {
-      const isFree = !claim.services.some((service) => taken.has(service));
-      if (!claim.hasBegun && isFree && (this.#isReleased || claim.deployment === undefined))
-        this.#begin(claim);
+      if (claim.hasBegun || (claim.deployment !== undefined && !this.#isReleased)) continue;
+      if (!claim.services.some((service) => taken.has(service))) this.#begin(claim);
       for (const service of claim.services) taken.add(service);
     }
   }

@@ -196,6 +196,15 @@ describe("what waits when the daemon ends", () => {
     await worker.stop();
   });
 
+  test("does not keep the recovery from a turn at its service", async () => {
+    const world = shop();
+    world.store.insert(accept("d1", web("web:v2"), "me", 1));
+    const ready = Promise.withResolvers<void>();
+    const worker = workerIn(world, ready.promise);
+    await world.inTurn("web", async () => ready.resolve());
+    expect(await worker.ended("d1", never())).toMatchObject({ status: "succeeded" });
+  });
+
   test("fails truthfully when its service has left the compose file", async () => {
     const world = shop();
     world.store.insert(accept("d1", web("web:v2"), "me", 1));
