@@ -66,7 +66,7 @@ export function startDaemon(config: Config, env: Environment, version: string, l
       configView: configView(config, version),
       verify: verifier,
       readiness,
-      submit: (request, issuer) => worker.submit(request, issuer),
+      submit: (request, issuer, key) => worker.submit(request, issuer, key),
       find: (id) => store.find(id),
       list: (query) => store.list(query),
       events: (id, after, limit) => store.events(id, after, limit),

@@ -23,7 +23,9 @@ import type {
   Store,
 } from "../src/core/ports.ts";
 import { LiveJournal } from "../src/core/journal.ts";
+import type { Guard } from "../src/core/order.ts";
 import { Queue } from "../src/core/queue.ts";
+import type { SpentKey } from "../src/core/repeat.ts";
 
 /** When every fake world begins. */
 export const START = Date.UTC(2026, 10, 23, 12);
@@ -102,6 +104,8 @@ export function fakeStore(): Store {
   const origins = new Map<string, Origin>();
   const events = new Map<string, DeploymentEvent[]>();
   const readKeys = new Map<string, ReadKey>();
+  const keys = new Map<string, SpentKey & { deployment: string }>();
+  const guards = new Map<string, Guard>();
   let look: Look | undefined;
   let project: string | undefined;
   const save = (deployment: Deployment): void => void deployments.set(deployment.id, { ...deployment });
@@ -140,18 +144,34 @@ export function fakeStore(): Store {
         deployments.delete(id);
         events.delete(id);
         for (const [hash, { deployment }] of readKeys) if (deployment === id) readKeys.delete(hash);
+        for (const [at, { deployment }] of keys) if (deployment === id) keys.delete(at);
       }
       return old.length;
     },
-    insert: save,
+    insert(deployment, acceptance) {
+      save(deployment);
+      if (acceptance === undefined) return;
+      const { superseded, key, run } = acceptance;
+      superseded.forEach(save);
+      for (const [at, { expiresAt }] of keys) if (expiresAt <= deployment.createdAt) keys.delete(at);
+      if (key !== undefined)
+        keys.set(JSON.stringify([key.issuer, key.key]), { ...key, deployment: deployment.id });
+      if (run !== undefined)
+        guards.set(JSON.stringify([deployment.service, run.workflow]), {
+          run: { ...run },
+          deployment: deployment.id,
+        });
+    },
     update: save,
     find: (id) => structuredClone(deployments.get(id)),
     unfinished: () =>
-      structuredClone(
-        [...deployments.values()]
-          .filter((deployment) => !hasEnded(deployment))
-          .toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)),
-      ),
+      structuredClone([...deployments.values()].filter((deployment) => !hasEnded(deployment))),
+    spentKey(issuer, key, now) {
+      const found = keys.get(JSON.stringify([issuer, key]));
+      if (found === undefined || found.expiresAt <= now) return undefined;
+      return { request: found.request, deployment: found.deployment };
+    },
+    guard: (service, workflow) => structuredClone(guards.get(JSON.stringify([service, workflow]))),
     saveBefore: (id, before) => void befores.set(id, structuredClone(before)),
     saveSwitching(id) {
       const before = befores.get(id);
@@ -585,6 +605,7 @@ export function running(name: string, fields: Partial<Deployment> = {}): Deploym
     code: undefined,
     changed: undefined,
     digest: undefined,
+    supersededBy: undefined,
     createdAt: START,
     startedAt: START,
     endedAt: undefined,

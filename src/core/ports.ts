@@ -1,5 +1,7 @@
 import type { Deployment, DeploymentStatus } from "./deployment.ts";
 import type { ImageReference } from "./image.ts";
+import type { Guard, Run } from "./order.ts";
+import type { SpentKey } from "./repeat.ts";
 import type { Secret } from "./secret.ts";
 
 /** Structured log. `fields` must be free of secrets; the adapter writes one JSON object a line. */
@@ -290,11 +292,16 @@ export interface History {
 
 /** The durable memory. Every call is synchronous and on disk when it returns. */
 export interface Store extends History {
-  insert(deployment: Deployment): void;
+  /** A new deployment and what becomes true with it, in one transaction. */
+  insert(deployment: Deployment, acceptance?: Acceptance): void;
   update(deployment: Deployment): void;
   find(id: string): Deployment | undefined;
-  /** Queued and running ones, oldest first. */
+  /** Queued and running ones, in the order they were inserted. */
   unfinished(): Deployment[];
+  /** What a key stands for that has not expired at `now`. */
+  spentKey(issuer: string, key: string, now: number): { request: string; deployment: string } | undefined;
+  /** The newest accepted run of a workflow for a service. */
+  guard(service: string, workflow: string): Guard | undefined;
   saveBefore(deployment: string, before: Before): void;
   /** From now on what ran before may have been told to stop. */
   saveSwitching(deployment: string): void;
@@ -312,6 +319,16 @@ export interface Store extends History {
   projectName(): string | undefined;
   saveProjectName(name: string): void;
 }
+
+/** What else becomes true when a deployment is accepted. */
+export type Acceptance = {
+  /** Those whose place it takes, at their end. */
+  superseded: Deployment[];
+  /** Its caller's key, from now on spent; those that have expired by the time it was accepted are forgotten. */
+  key: SpentKey | undefined;
+  /** Where the order guard of its service moves to. */
+  run: Run | undefined;
+};
 
 export type Look = {
   /** Which start of the host and of Docker it was under. */

@@ -8,11 +8,12 @@ import { renewSharersOf } from "./sharers.ts";
 import { tellEnd } from "./story.ts";
 
 /**
- * Ends every deployment that the last run of the daemon left unfinished, oldest first: what was committed is tidied up
+ * Ends every deployment that the last run of the daemon left running, oldest first: what was committed is tidied up
  * and succeeded, everything else is undone and `failed: interrupted`.
  */
 export async function recover(ports: Ports): Promise<void> {
   for (const deployment of ports.store.unfinished()) {
+    if (deployment.status === "queued") continue; // the worker runs it when this is over
     ports.journal.event(
       deployment.id,
       "log",

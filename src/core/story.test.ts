@@ -90,6 +90,17 @@ test("one that a kill left unfinished tells so, and its end", async () => {
   ]);
 });
 
+test("one whose place a newer one takes tells so, as one that a restart of the daemon left waiting does", async () => {
+  const world = shop();
+  world.store.insert(running("web", { status: "queued", startedAt: undefined }));
+  const worker = new Worker(world, world.queue, new Promise(() => undefined), () => "d2");
+  await worker.submit({ service: "web", image: undefined, force: false }, "me");
+  expect(story(world)).toEqual([
+    "log info: the daemon runs again, it still waits for its turn",
+    "ended info: superseded by d2",
+  ]);
+});
+
 test("whoever is woken by the end finds the deployment ended", async () => {
   const world = shop();
   const statuses: (string | undefined)[] = [];

@@ -14,12 +14,23 @@ export function tellAccepted({ id, service, image, force, issuer }: Deployment, 
   journal.event(id, "accepted", "info", `${issuer} asks for ${what} on ${service}${how}`);
 }
 
+export function tellStarted({ id }: Deployment, { journal }: Teller): void {
+  journal.event(id, "started", "info", "its turn has come");
+}
+
+/** It was accepted by an earlier run of the daemon. */
+export function tellWaits({ id }: Deployment, { journal }: Teller): void {
+  journal.event(id, "log", "info", "the daemon runs again, it still waits for its turn");
+}
+
 /** The last event of a deployment; call it when its end is in the store, so that whoever it wakes finds that there. */
 export function tellEnd(
   id: string,
   { status, reason }: Pick<Deployment, "status" | "reason">,
   { journal }: Teller,
 ): void {
-  const isGood = status === "succeeded";
-  journal.event(id, "ended", isGood ? "info" : "error", reason === "" ? status : `${status}: ${reason}`);
+  const isGood = status === "succeeded" || status === "superseded";
+  // "superseded by <id>" says it all.
+  const text = status === "superseded" ? reason : [status, reason].filter((part) => part !== "").join(": ");
+  journal.event(id, "ended", isGood ? "info" : "error", text);
 }

@@ -1,6 +1,7 @@
 import type { Caller } from "../core/caller.ts";
 import type { Deployment } from "../core/deployment.ts";
 import type { DeploymentQuery, Log } from "../core/ports.ts";
+import type { RepeatKey } from "../core/repeat.ts";
 import type { DeployRequest } from "../core/request.ts";
 import type { Secret } from "../core/secret.ts";
 import type { ServiceState } from "../core/services.ts";
@@ -17,8 +18,8 @@ export type Daemon = Source & {
   /** Throws `unauthorized` with the cause, which goes to the log only. */
   verify(token: string): Promise<Caller>;
   readiness(): Promise<Readiness>;
-  /** The deployment is durable when it resolves, and runs to its end whatever the caller does. */
-  submit(request: DeployRequest, issuer: string): Promise<Deployment>;
+  /** The deployment is durable when it resolves, and runs to its end whatever the caller does. A repeated request is the deployment it was before. */
+  submit(request: DeployRequest, issuer: string, key?: RepeatKey): Promise<Deployment>;
   /** Newest first. */
   list(query: DeploymentQuery): Deployment[];
   /** A new key that reads this one deployment and its events for a day. */
@@ -26,7 +27,7 @@ export type Daemon = Source & {
   /** Whether a bearer token is such a key. */
   mayRead(token: string, id: string): boolean;
   services(): Promise<ServiceState[]>;
-  /** Resolves when the deployment has ended, rejects with the signal's reason when that comes first. */
+  /** Resolves when the deployment has ended, rejects with the signal's reason when that comes first, with `shutting_down` when it waits for the next start. */
   ended(id: string, signal: AbortSignal): Promise<Deployment>;
   /** Drops the registry credential. */
   logout(): void;

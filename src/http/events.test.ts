@@ -20,7 +20,7 @@ const SUCCESS = {
   changed: true,
 } as const;
 const ENDED = end(RUNNING, SUCCESS, CREATED_AT + 2000);
-const DONE = `event: done\ndata: {"id":"d1","service":"web","image":null,"digest":null,"status":"succeeded","reason":"","changed":true,"created_at":"2026-11-23T12:00:00.000Z","started_at":"2026-11-23T12:00:01.000Z","ended_at":"2026-11-23T12:00:02.000Z"}\n\n`;
+const DONE = `event: done\ndata: {"id":"d1","service":"web","image":null,"digest":null,"status":"succeeded","superseded_by":null,"reason":"","changed":true,"created_at":"2026-11-23T12:00:00.000Z","started_at":"2026-11-23T12:00:01.000Z","ended_at":"2026-11-23T12:00:02.000Z"}\n\n`;
 const GREETING = ": events of deployment d1\n\n";
 
 function ask(

@@ -101,7 +101,7 @@ for (const query of [
     const reply = await get(query);
     expect([reply.status, await reply.text()]).toEqual([
       400,
-      'allowed are service=<name>, status=queued|running|succeeded|failed|rolled_back|rollback_failed, limit=1 to 200 (50 if not given), before=<"next" of the page before>; each at most once\n',
+      'allowed are service=<name>, status=queued|running|succeeded|failed|rolled_back|rollback_failed|superseded, limit=1 to 200 (50 if not given), before=<"next" of the page before>; each at most once\n',
     ]);
   });
 }

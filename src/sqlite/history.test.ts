@@ -135,7 +135,8 @@ describe.each<[string, () => Store]>([
   test("forgets events and keys with their deployment", () => {
     const store = make();
     for (const id of ["d1", "d2"]) {
-      store.insert(ended(id, id === "d1" ? 1 : 2));
+      const key = { key: id, request: "POST /deploy 1", issuer: "me", expiresAt: 1_000 };
+      store.insert(ended(id, id === "d1" ? 1 : 2), { superseded: [], key, run: undefined });
       store.addEvent(id, event("one"));
       store.saveReadKey({ hash: `key of ${id}`, deployment: id, expiresAt: 1_000 });
     }
@@ -143,6 +144,8 @@ describe.each<[string, () => Store]>([
     expect(store.find("d1")).toBeUndefined();
     expect(store.events("d1", 0, 10)).toEqual([]);
     expect(store.readKey("key of d1")).toBeUndefined();
+    expect(store.spentKey("me", "d1", 0)).toBeUndefined();
+    expect(store.spentKey("me", "d2", 0)).toBeDefined();
     expect(store.events("d2", 0, 10)).toHaveLength(1);
     expect(store.readKey("key of d2")).toBeDefined();
   });
