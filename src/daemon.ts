@@ -1,10 +1,13 @@
 import { type Adapters, createAdapters } from "./adapters.ts";
 import { type Config, configView, type Environment } from "./config.ts";
+import { LiveJournal } from "./core/journal.ts";
 import { keepUp } from "./core/keep-up.ts";
 import { missingImages } from "./core/missing-images.ts";
 import type { Log, Ports } from "./core/ports.ts";
 import { holdProjectName } from "./core/project-name.ts";
 import { Queue } from "./core/queue.ts";
+import { keepRetention } from "./core/retention.ts";
+import { createServices } from "./core/services.ts";
 import { Worker } from "./core/worker.ts";
 import { createReadiness, type Probe } from "./http/readiness.ts";
 import { serve } from "./http/serve.ts";
@@ -15,6 +18,7 @@ import { newId } from "./system/id.ts";
 import { lockStateDir } from "./system/lock.ts";
 import { killStrays } from "./system/strays.ts";
 import { openKeyStore } from "./tokens/key-store.ts";
+import { createReadKeys } from "./tokens/read-keys.ts";
 import { createVerifier } from "./tokens/verify.ts";
 
 /** For replies that are on their way when everything else has ended. */
@@ -40,7 +44,8 @@ export function startDaemon(config: Config, env: Environment, version: string, l
   const store = openStore(config.stateDir);
   const queue = new Queue();
   const compose = holdProjectName(adapters.compose, store);
-  const ports: Ports = { ...adapters, compose, store, clock, log, inTurn: queue.inTurn };
+  const journal = new LiveJournal(store, clock, log);
+  const ports: Ports = { ...adapters, compose, store, journal, clock, log, inTurn: queue.inTurn };
 
   const stopping = new AbortController();
   const { promise: recovered, resolve: onRecovered } = Promise.withResolvers<void>();
@@ -52,6 +57,8 @@ export function startDaemon(config: Config, env: Environment, version: string, l
     maxLifetimeSeconds: config.jwtMaxLifetimeSeconds,
   });
 
+  const readKeys = createReadKeys(store, clock);
+
   const server = serve(
     {
       version,
@@ -59,8 +66,15 @@ export function startDaemon(config: Config, env: Environment, version: string, l
       configView: configView(config, version),
       verify: verifier,
       readiness,
-      submit: (request, issuer) => worker.submit(request, issuer),
+      submit: (request, issuer, key) => worker.submit(request, issuer, key),
       find: (id) => store.find(id),
+      list: (query) => store.list(query),
+      events: (id, after, limit) => store.events(id, after, limit),
+      watch: (id, wake) => journal.watch(id, wake),
+      isStopping: () => journal.isClosed,
+      grantRead: (id) => readKeys.grant(id),
+      mayRead: (token, id) => readKeys.opens(token, id),
+      services: createServices(ports),
       ended: (id, signal) => worker.ended(id, signal),
       logout: () => adapters.ecrTokens?.drop(),
       log,
@@ -76,11 +90,14 @@ export function startDaemon(config: Config, env: Environment, version: string, l
   const background = Promise.all([
     keepUp(bootId(), onRecovered, ports, stopping.signal),
     adapters.ecrTokens?.keepFresh(stopping.signal),
+    keepRetention(ports, stopping.signal),
   ]);
   return {
     url: server.url,
     async stop() {
       await worker.stop();
+      // Those who follow a deployment have its end by now; an open stream would keep the server from stopping.
+      journal.close();
       stopping.abort(new Error("the daemon is stopping"));
       await Promise.all([background, server.stop(LAST_REPLIES_MS)]);
       store.close();

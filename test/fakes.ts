@@ -6,6 +6,7 @@ import type {
   Clock,
   Compose,
   Container,
+  DeploymentEvent,
   Engine,
   ImageTexts,
   Log,
@@ -15,12 +16,16 @@ import type {
   Pin,
   Ports,
   Project,
+  ReadKey,
   Registry,
   Service,
   Source,
   Store,
 } from "../src/core/ports.ts";
+import { LiveJournal } from "../src/core/journal.ts";
+import type { Guard } from "../src/core/order.ts";
 import { Queue } from "../src/core/queue.ts";
+import type { SpentKey } from "../src/core/repeat.ts";
 
 /** When every fake world begins. */
 export const START = Date.UTC(2026, 10, 23, 12);
@@ -31,7 +36,7 @@ type FakeClock = Clock & {
 };
 
 /** Time that passes only while everything sleeps: whoever wakes first is next, and no real time is spent. */
-function fakeClock(): FakeClock {
+export function fakeClock(): FakeClock {
   let now = START;
   let sleepers: { at: number; wake: () => void }[] = [];
   let isTicking = false;
@@ -97,19 +102,76 @@ export function fakeStore(): Store {
   const befores = new Map<string, Before>();
   const pins = new Map<string, Pin>();
   const origins = new Map<string, Origin>();
+  const events = new Map<string, DeploymentEvent[]>();
+  const readKeys = new Map<string, ReadKey>();
+  const keys = new Map<string, SpentKey & { deployment: string }>();
+  const guards = new Map<string, Guard>();
   let look: Look | undefined;
   let project: string | undefined;
   const save = (deployment: Deployment): void => void deployments.set(deployment.id, { ...deployment });
+  const newestFirst = (): Deployment[] =>
+    [...deployments.values()].toSorted((a, b) => b.createdAt - a.createdAt || (b.id < a.id ? -1 : 1));
+  const isOlder = (a: { createdAt: number; id: string }, b: { createdAt: number; id: string }): boolean =>
+    a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id);
   return {
-    insert: save,
+    list: ({ service, status, before, limit }) =>
+      structuredClone(
+        newestFirst()
+          .filter((each) => service === undefined || each.service === service)
+          .filter((each) => status === undefined || each.status === status)
+          .filter((each) => before === undefined || isOlder(each, before))
+          .slice(0, limit),
+      ),
+    addEvent(id, event) {
+      if (!deployments.has(id)) throw new Error("FOREIGN KEY constraint failed");
+      const known = events.get(id) ?? [];
+      events.set(id, [...known, { ...event, seq: known.length + 1 }]);
+    },
+    events: (id, after, limit) =>
+      structuredClone((events.get(id) ?? []).filter(({ seq }) => seq > after).slice(0, limit)),
+    saveReadKey: (key) => void readKeys.set(key.hash, { ...key }),
+    readKey: (hash) => structuredClone(readKeys.get(hash)),
+    dropExpiredReadKeys(now) {
+      for (const [hash, { expiresAt }] of readKeys) if (expiresAt <= now) readKeys.delete(hash);
+    },
+    prune({ createdBefore, keep, batch }) {
+      const pinned = new Set([...pins.values()].map(({ deployment }) => deployment));
+      const old = newestFirst()
+        .filter((each, index) => index >= keep || each.createdAt < createdBefore)
+        .filter((each) => hasEnded(each) && !pinned.has(each.id))
+        .slice(-batch);
+      for (const { id } of old) {
+        deployments.delete(id);
+        events.delete(id);
+        for (const [hash, { deployment }] of readKeys) if (deployment === id) readKeys.delete(hash);
+        for (const [at, { deployment }] of keys) if (deployment === id) keys.delete(at);
+      }
+      return old.length;
+    },
+    insert(deployment, acceptance) {
+      save(deployment);
+      if (acceptance === undefined) return;
+      const { superseded, key, run } = acceptance;
+      superseded.forEach(save);
+      for (const [at, { expiresAt }] of keys) if (expiresAt <= deployment.createdAt) keys.delete(at);
+      if (key !== undefined)
+        keys.set(JSON.stringify([key.issuer, key.key]), { ...key, deployment: deployment.id });
+      if (run !== undefined)
+        guards.set(JSON.stringify([deployment.service, run.workflow]), {
+          run: { ...run },
+          deployment: deployment.id,
+        });
+    },
     update: save,
     find: (id) => structuredClone(deployments.get(id)),
     unfinished: () =>
-      structuredClone(
-        [...deployments.values()]
-          .filter((deployment) => !hasEnded(deployment))
-          .toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)),
-      ),
+      structuredClone([...deployments.values()].filter((deployment) => !hasEnded(deployment))),
+    spentKey(issuer, key, now) {
+      const found = keys.get(JSON.stringify([issuer, key]));
+      if (found === undefined || found.expiresAt <= now) return undefined;
+      return { request: found.request, deployment: found.deployment };
+    },
+    guard: (service, workflow) => structuredClone(guards.get(JSON.stringify([service, workflow]))),
     saveBefore: (id, before) => void befores.set(id, structuredClone(before)),
     saveSwitching(id) {
       const before = befores.get(id);
@@ -210,6 +272,7 @@ export type World = Ports & {
 
 export function fakeWorld(services: Service[]): World {
   const clock = fakeClock();
+  const log = fakeLog();
   const queue = new Queue();
   const store = fakeStore();
   const calls: string[] = [];
@@ -476,8 +539,9 @@ export function fakeWorld(services: Service[]): World {
         store.commit(pin, origins);
       },
     },
+    journal: new LiveJournal(store, clock, log),
     clock,
-    log: fakeLog(),
+    log,
     queue,
     inTurn: queue.inTurn,
     calls,
@@ -547,6 +611,7 @@ export function running(name: string, fields: Partial<Deployment> = {}): Deploym
     code: undefined,
     changed: undefined,
     digest: undefined,
+    supersededBy: undefined,
     createdAt: START,
     startedAt: START,
     endedAt: undefined,

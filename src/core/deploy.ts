@@ -4,7 +4,7 @@ import type { Deployment, Outcome } from "./deployment.ts";
 import { errorCode, publicMessage } from "./errors.ts";
 import { pinnedText } from "./image.ts";
 import { currentPins, imageTexts, withImage } from "./pins.ts";
-import type { Ports } from "./ports.ts";
+import type { Ports, Service } from "./ports.ts";
 import { authorise } from "./request.ts";
 import { rollOut } from "./rollout.ts";
 import { describeServing } from "./serving.ts";
@@ -22,19 +22,30 @@ export async function deploy(deployment: Deployment, ports: Ports, signal: Abort
     const service = authorise(deployment, project);
     const pins = imageTexts(await currentPins(project, ports));
     target = await resolveTarget(deployment, service, ports, signal);
+    const text = pinnedText(target.image, target.digest);
+    ports.journal.event(deployment.id, "resolved", "info", `to be rolled out: ${text}`);
     await ports.registry.pull(target.image, target.digest, signal);
+    ports.journal.event(deployment.id, "pulled", "info", `${text} is on this host`);
 
     const running = await containersOf(project, service, ports.engine);
     if (!deployment.force && (await isUnchanged(target, running, pins, ports))) {
       await keepUnchanged(deployment, target, running, pins, ports);
+      ports.journal.event(deployment.id, "unchanged", "info", "the same image and configuration run already");
       return { status: "succeeded", changed: false, digest: target.digest, reason: "", code: undefined };
     }
-    const images = withImage(pins, service.name, pinnedText(target.image, target.digest));
+    const images = withImage(pins, service.name, text);
+    tellDependencies(deployment, service, ports);
     await startDependencies(project, service, images, ports, signal);
     return await rollOut(deployment, target, project, images, ports, signal);
   } catch (error) {
     return await failed(error, deployment, target, ports);
   }
+}
+
+function tellDependencies({ id }: Deployment, { dependsOn }: Service, { journal }: Ports): void {
+  if (dependsOn.length === 0) return;
+  const names = dependsOn.map(({ service }) => service).join(", ");
+  journal.event(id, "dependencies", "info", `seeing to what it depends on: ${names}`);
 }
 
 async function failed(

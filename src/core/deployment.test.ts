@@ -9,16 +9,26 @@ import {
   type EndStatus,
   hasEnded,
   type Outcome,
+  supersede,
 } from "./deployment.ts";
 
-const ALL = ["queued", "running", "succeeded", "failed", "rolled_back", "rollback_failed"] as const;
+const ALL = [
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "rolled_back",
+  "rollback_failed",
+  "superseded",
+] as const;
 const LEGAL: Record<DeploymentStatus, readonly EndStatus[]> = {
-  queued: ["failed"],
+  queued: ["failed", "superseded"],
   running: ["succeeded", "failed", "rolled_back", "rollback_failed"],
   succeeded: [],
   failed: [],
   rolled_back: [],
   rollback_failed: [],
+  superseded: [],
 };
 
 const queued = accept("d1", { service: "web", image: "web:v2", force: true }, "github-actions", 1);
@@ -43,6 +53,7 @@ test("an accepted deployment waits, with nothing decided", () => {
     code: undefined,
     changed: undefined,
     digest: undefined,
+    supersededBy: undefined,
     createdAt: 1,
     startedAt: undefined,
     endedAt: undefined,
@@ -65,7 +76,7 @@ test("it begins, and ends with its outcome and both times", () => {
 });
 
 for (const from of ALL) {
-  for (const to of ["succeeded", "failed", "rolled_back", "rollback_failed"] as const) {
+  for (const to of ["succeeded", "failed", "rolled_back", "rollback_failed", "superseded"] as const) {
     const isLegal = LEGAL[from].includes(to);
     test(`${from} ${isLegal ? "may" : "must not"} end as ${to}`, () => {
       const move = (): Deployment => end(inStatus(from), outcome(to), 9);
@@ -75,7 +86,7 @@ for (const from of ALL) {
   }
 }
 
-test.each(["running", "succeeded", "failed", "rolled_back", "rollback_failed"] as const)(
+test.each(["running", "succeeded", "failed", "rolled_back", "rollback_failed", "superseded"] as const)(
   "what is %s cannot begin",
   (from) => {
     expect(() => begin(inStatus(from), 9)).toThrow(
@@ -89,4 +100,20 @@ test.each(["running", "succeeded", "failed", "rolled_back", "rollback_failed"] a
 
 test("queued and running ones have not ended, all others have", () => {
   expect(ALL.filter((status) => !hasEnded(inStatus(status)))).toEqual(["queued", "running"]);
+});
+
+test("a superseded one says by which, and changed nothing", () => {
+  expect(supersede(queued, "d2", 5)).toEqual({
+    ...queued,
+    status: "superseded",
+    supersededBy: "d2",
+    reason: "superseded by d2",
+    code: "superseded",
+    changed: false,
+    endedAt: 5,
+  });
+});
+
+test.each(ALL.filter((status) => status !== "queued"))("what is %s cannot be superseded", (from) => {
+  expect(() => supersede(inStatus(from), "d2", 5)).toThrow(`cannot go from ${from} to superseded`);
 });

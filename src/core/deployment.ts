@@ -1,14 +1,25 @@
 import { DeployerError, type ErrorCode } from "./errors.ts";
 
-export type DeploymentStatus = "queued" | "running" | EndStatus;
+export const STATUSES = [
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "rolled_back",
+  "rollback_failed",
+  "superseded",
+] as const;
+
+export type DeploymentStatus = (typeof STATUSES)[number];
 
 /**
  * How a deployment ended.
  * - `failed`: nothing that serves was touched
  * - `rolled_back`: the switch was undone, the version from before serves again
  * - `rollback_failed`: a person is needed
+ * - `superseded`: it never began, a newer one took its place in the queue
  */
-export type EndStatus = "succeeded" | "failed" | "rolled_back" | "rollback_failed";
+export type EndStatus = Exclude<DeploymentStatus, "queued" | "running">;
 
 /** One recorded attempt to bring a service to an image. */
 export type Deployment = {
@@ -29,6 +40,8 @@ export type Deployment = {
   changed: boolean | undefined;
   /** `sha256:…` of what was rolled out, once resolved. */
   digest: string | undefined;
+  /** Id of the one that took its place. */
+  supersededBy: string | undefined;
   /** Milliseconds since the epoch. */
   createdAt: number;
   startedAt: number | undefined;
@@ -62,6 +75,7 @@ export function accept(
     code: undefined,
     changed: undefined,
     digest: undefined,
+    supersededBy: undefined,
     createdAt: now,
     startedAt: undefined,
     endedAt: undefined,
@@ -69,12 +83,13 @@ export function accept(
 }
 
 const MOVES: Record<DeploymentStatus, readonly DeploymentStatus[]> = {
-  queued: ["running", "failed"],
+  queued: ["running", "failed", "superseded"],
   running: ["succeeded", "failed", "rolled_back", "rollback_failed"],
   succeeded: [],
   failed: [],
   rolled_back: [],
   rollback_failed: [],
+  superseded: [],
 };
 
 export function hasEnded(deployment: Deployment): boolean {
@@ -89,6 +104,18 @@ export function begin(deployment: Deployment, now: number): Deployment {
 /** To its end; an illegal move is a bug and throws. */
 export function end(deployment: Deployment, outcome: Outcome, now: number): Deployment {
   return { ...move(deployment, outcome.status), ...outcome, endedAt: now };
+}
+
+/** `queued` -> `superseded`, by a newer deployment. */
+export function supersede(deployment: Deployment, by: string, now: number): Deployment {
+  return {
+    ...move(deployment, "superseded"),
+    reason: `superseded by ${by}`,
+    code: "superseded",
+    changed: false,
+    supersededBy: by,
+    endedAt: now,
+  };
 }
 
 function move(deployment: Deployment, to: DeploymentStatus): Deployment {

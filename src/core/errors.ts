@@ -6,6 +6,7 @@ export type ErrorCode =
   | "not_found"
   | "method_not_allowed"
   | "conflict"
+  | "superseded" // a newer request took its place
   | "too_large"
   | "not_deployable" // understood, but this service or image may not be deployed
   | "queue_full"

@@ -77,24 +77,130 @@ test("a task may wait for its turn at another service", async () => {
   expect(await end).toBe("both");
 });
 
-test("when 200 wait there is no room for one more, and there is again as soon as one begins", async () => {
+/** Enters deployments that never end by themselves; those that began are in the list. */
+function enter(queue: Queue, began: string[], id: string, ...services: string[]) {
+  const { run, resolve } = task(began, id);
+  queue.enter(id, services, async () => void (await run()));
+  return resolve;
+}
+
+test("deployments wait for the release, upkeep does not", async () => {
   const queue = new Queue();
-  const hold = task([], "hold");
-  const ends = [queue.enter("web", hold.run)];
+  const began: string[] = [];
+  enter(queue, began, "d1", "web");
+  void queue.inTurn("db", task(began, "upkeep").run);
   await settle();
+  expect(began).toEqual(["upkeep"]);
+  queue.release();
+  await settle();
+  expect(began).toEqual(["upkeep", "d1"]);
+});
+
+test("until the release a deployment holds up no upkeep of its service, and then waits for what has begun", async () => {
+  const queue = new Queue();
+  const began: string[] = [];
+  enter(queue, began, "d1", "web");
+  const upkeep = task(began, "upkeep");
+  void queue.inTurn("web", upkeep.run);
+  void queue.inTurn("web", task(began, "more upkeep").run);
+  await settle();
+  queue.release();
+  await settle();
+  expect(began).toEqual(["upkeep"]);
+  upkeep.resolve();
+  await settle();
+  expect(began).toEqual(["upkeep", "d1"]);
+});
+
+test("a newer deployment takes the place of the waiting one, not of the one at work", async () => {
+  const queue = new Queue();
+  queue.release();
+  const began: string[] = [];
+  const first = enter(queue, began, "d1", "web");
+  expect(queue.coveredBy(["web"])).toEqual([]);
+  enter(queue, began, "d2", "web");
+  expect(queue.coveredBy(["web"])).toEqual(["d2"]);
+  expect(queue.coveredBy(["db"])).toEqual([]);
+  const upkeep = task(began, "upkeep");
+  void queue.inTurn("web", upkeep.run);
+  enter(queue, began, "d3", "web");
+  first();
+  await settle();
+  expect(began).toEqual(["d1", "d3"]);
+});
+
+test("a deployment of several services waits for all of them, and holds all of them up", async () => {
+  const queue = new Queue();
+  queue.release();
+  const began: string[] = [];
+  const [web, db] = [enter(queue, began, "web", "web"), enter(queue, began, "db", "db")];
+  const both = enter(queue, began, "both", "web", "db");
+  enter(queue, began, "web again", "web");
+  enter(queue, began, "api", "api");
+  web();
+  await settle();
+  expect(began).toEqual(["web", "db", "api"]);
+  db();
+  await settle();
+  expect(began).toEqual(["web", "db", "api", "both"]);
+  both();
+  await settle();
+  expect(began.at(-1)).toBe("web again");
+});
+
+test("only one that is for all its services takes a waiting one's place; it may take several", async () => {
+  const queue = new Queue();
+  const began: string[] = [];
+  enter(queue, began, "both", "web", "db");
+  expect(queue.coveredBy(["web"])).toEqual([]);
+  enter(queue, began, "web", "web");
+  enter(queue, began, "api", "api");
+  enter(queue, began, "db", "db");
+  expect(queue.coveredBy(["db", "web"])).toEqual(["both", "web", "db"]);
+  enter(queue, began, "both again", "db", "web");
+  expect(queue.coveredBy(["web", "db", "api"])).toEqual(["both again", "api"]);
+  queue.release();
+  await settle();
+  expect(began).toEqual(["both again", "api"]);
+});
+
+test("a waiting deployment may leave, one at work cannot", async () => {
+  const queue = new Queue();
+  queue.release();
+  const began: string[] = [];
+  const first = enter(queue, began, "d1", "web");
+  enter(queue, began, "d2", "web");
+  expect([queue.leave("d1"), queue.leave("d2"), queue.leave("d2")]).toEqual([false, true, false]);
+  first();
+  await settle();
+  expect(began).toEqual(["d1"]);
+});
+
+test("upkeep behind a deployment that leaves has its turn", async () => {
+  const queue = new Queue();
+  const began: string[] = [];
+  enter(queue, began, "d1", "web");
+  void queue.inTurn("web", task(began, "upkeep").run);
+  queue.leave("d1");
+  await settle();
+  expect(began).toEqual(["upkeep"]);
+});
+
+test("when 200 wait there is no room for one more, unless it takes a place, and there is again when one begins", async () => {
+  const queue = new Queue();
   for (let n = 0; n < 200; n += 1) {
-    queue.assertRoom();
-    ends.push(queue.enter("web", n === 0 ? task([], "next").run : async () => "rest"));
+    queue.assertRoom([`s${n}`]);
+    enter(queue, [], `d${n}`, `s${n}`);
   }
-  expect(() => queue.assertRoom()).toThrow(
+  expect(() => queue.assertRoom(["web"])).toThrow(
     expect.objectContaining({
       code: "queue_full",
       message: "200 deployments are waiting already; try again in a minute",
     }),
   );
-  hold.resolve();
-  await settle();
-  expect(() => queue.assertRoom()).not.toThrow();
+  expect(() => queue.assertRoom(["s7"])).not.toThrow();
+  queue.release();
+  expect(() => queue.assertRoom(["web"])).not.toThrow();
 });
 
 test("what waits only for its turn, without a caller, takes no room", async () => {
@@ -103,6 +209,6 @@ test("what waits only for its turn, without a caller, takes no room", async () =
   void queue.inTurn("web", hold.run);
   for (let n = 0; n < 300; n += 1) void queue.inTurn("web", async () => n);
   await settle();
-  expect(() => queue.assertRoom()).not.toThrow();
+  expect(() => queue.assertRoom(["web"])).not.toThrow();
   hold.resolve();
 });

@@ -4,34 +4,109 @@ import type { InTurn } from "./ports.ts";
 /** Deployments that may wait for their turn, over all services; one more is refused. */
 const LIMIT = 200;
 
-/** One task at a time per service, first come first served. */
-export class Queue {
-  readonly #last = new Map<string, Promise<unknown>>();
-  #waiting = 0;
+/** Someone in the line, from coming to having ended. */
+type Claim = {
+  services: readonly string[];
+  /** The deployment it is; undefined for upkeep, which nothing supersedes and which waits for no release. */
+  deployment: string | undefined;
+  hasBegun: boolean;
+  task: () => Promise<void>;
+};
 
-  readonly inTurn: InTurn = (service, task) => {
-    const before = this.#last.get(service) ?? Promise.resolve();
-    const turn = before.then(task, task);
-    this.#last.set(service, turn);
-    const leave = (): void => {
-      if (this.#last.get(service) === turn) this.#last.delete(service);
+/**
+ * One line for all services, in the order of coming. A claim begins when none before it, waiting or at work, is for one
+ * of its services; so different services overlap, and one service has one task at a time.
+ *
+ * A deployment takes the place in the line of the waiting ones that it covers, so that a service never has more than one
+ * waiting that another makes pointless.
+ */
+export class Queue {
+  #line: Claim[] = [];
+  #isReleased = false;
+
+  readonly inTurn: InTurn = <T>(service: string, task: () => Promise<T>): Promise<T> => {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const work = async (): Promise<void> => {
+      const turn = (async () => await task())();
+      resolve(turn);
+      await turn;
     };
-    turn.then(leave, leave);
-    return turn;
+    this.#line.push({ services: [service], deployment: undefined, hasBegun: false, task: work });
+    this.#advance();
+    return promise;
   };
 
-  /** As `inTurn`, for work that a caller asked for; `assertRoom` first. */
-  enter<T>(service: string, task: () => Promise<T>): Promise<T> {
-    this.#waiting += 1;
-    return this.inTurn(service, () => {
-      this.#waiting -= 1;
-      return task();
-    });
+  /** Deployments may begin from now on. Until then they hold nothing up: what leads to the release may need its turn. */
+  release(): void {
+    this.#isReleased = true;
+    this.#advance();
   }
 
-  /** Errors: `queue_full`. */
-  assertRoom(): void {
-    if (this.#waiting < LIMIT) return;
+  /** The waiting deployments that one for these services takes the place of, in the order of the line. */
+  coveredBy(services: readonly string[]): string[] {
+    return this.#line.filter((claim) => isCovered(claim, services)).map(({ deployment = "" }) => deployment);
+  }
+
+  /** Errors: `queue_full`, when a deployment for these services would be one too many. */
+  assertRoom(services: readonly string[]): void {
+    const waiting = this.#line.filter(
+      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, services),
+    );
+    if (waiting.length < LIMIT) return;
     throw new DeployerError("queue_full", `${LIMIT} deployments are waiting already; try again in a minute`);
   }
+
+  /** Takes the place of the first deployment it covers, or the last one; all others it covers leave the line. */
+  enter(deployment: string, services: readonly string[], task: () => Promise<void>): void {
+    const claim: Claim = { services, deployment, hasBegun: false, task };
+    const place = this.#line.findIndex((other) => isCovered(other, services));
+    if (place === -1) this.#line.push(claim);
+    else {
+      this.#line[place] = claim;
+      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, services));
+    }
+    this.#advance();
+  }
+
+  /** Takes a waiting deployment out of the line; false when it has begun, or is not there. */
+  leave(deployment: string): boolean {
+    const claim = this.#line.find((other) => other.deployment === deployment);
+    if (claim === undefined || claim.hasBegun) return false;
+    this.#remove(claim);
+    return true;
+  }
+
+  #advance(): void {
+    const taken = new Set(this.#line.filter(({ hasBegun }) => hasBegun).flatMap(({ services }) => services));
+    for (const claim of this.#line) {
+      if (claim.hasBegun || (claim.deployment !== undefined && !this.#isReleased)) continue;
+      if (!claim.services.some((service) => taken.has(service))) this.#begin(claim);
+      for (const service of claim.services) taken.add(service);
+    }
+  }
+
+  #begin(claim: Claim): void {
+    claim.hasBegun = true;
+    const leave = (): void => this.#remove(claim);
+    Promise.resolve().then(claim.task).then(leave, leave);
+  }
+
+  #remove(claim: Claim): void {
+    this.#line = this.#line.filter((other) => other !== claim);
+    this.#advance();
+  }
+}
+
+function isCovered({ deployment, hasBegun, services }: Claim, by: readonly string[]): boolean {
+  return deployment !== undefined && !hasBegun && covers(by, services);
+}
+
+/**
+ * Whether a newer deployment makes a waiting older one pointless: it is for all its services. Nothing else matters, not
+ * who asked, nor whether an image was named: a deployment decides alone what its services run in the end, so both, one
+ * after the other, would end as the newer one alone. (Whoever adds a kind of which that is not true, one that goes back
+ * by a step from what runs, must not let it cover anything.)
+ */
+function covers(newer: readonly string[], older: readonly string[]): boolean {
+  return older.every((service) => newer.includes(service));
 }

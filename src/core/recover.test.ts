@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { digestOf, fakeWorld, never, running, service, type World } from "../../test/fakes.ts";
 import { deploy } from "./deploy.ts";
-import { accept, end } from "./deployment.ts";
+import { accept, begin, end } from "./deployment.ts";
 import type { Service } from "./ports.ts";
 import { recover } from "./recover.ts";
 
@@ -23,10 +23,20 @@ const interrupted = (detail: string) => ({
 });
 
 describe("a deployment that the last run left unfinished", () => {
-  test("queued: nothing was touched", async () => {
+  test("queued: it is left to the worker", async () => {
     const world = fakeWorld([service("web")]);
     world.add("web");
-    world.store.insert(accept("d1", { service: "web", image: undefined, force: false }, "me", 1));
+    const queued = accept("d1", { service: "web", image: undefined, force: false }, "me", 1);
+    world.store.insert(queued);
+    await recover(world);
+    expect(world.store.find("d1")).toEqual(queued);
+    expect(world.calls).toEqual([]);
+  });
+
+  test("just begun: nothing was touched", async () => {
+    const world = fakeWorld([service("web")]);
+    world.add("web");
+    world.store.insert(begin(accept("d1", { service: "web", image: undefined, force: false }, "me", 1), 1));
     await recover(world);
     expect(world.store.find("d1")).toMatchObject({
       ...interrupted("nothing was touched"),

@@ -5,15 +5,24 @@ import type { Before, Ports } from "./ports.ts";
 import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";
+import { tellEnd } from "./story.ts";
 
 /**
- * Ends every deployment that the last run of the daemon left unfinished, oldest first: what was committed is tidied up
+ * Ends every deployment that the last run of the daemon left running, oldest first: what was committed is tidied up
  * and succeeded, everything else is undone and `failed: interrupted`.
  */
 export async function recover(ports: Ports): Promise<void> {
   for (const deployment of ports.store.unfinished()) {
+    if (deployment.status === "queued") continue; // the worker runs it when this is over
+    ports.journal.event(
+      deployment.id,
+      "log",
+      "warn",
+      "the daemon stopped in the middle of it and runs again",
+    );
     const outcome = await recoverOne(deployment, ports);
     ports.store.update(end(deployment, outcome, ports.clock.now()));
+    tellEnd(deployment.id, outcome, ports);
     ports.log.warn("unfinished deployment closed", {
       deployment: deployment.id,
       service: deployment.service,

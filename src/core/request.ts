@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { DeployerError } from "./errors.ts";
 import { parseImage, sameRepository } from "./image.ts";
+import { parseRun, type Run } from "./order.ts";
 import type { Project, Service } from "./ports.ts";
 
 /** What a caller asks for, checked for form only; whether it may be done is `authorise`'s to say. */
@@ -9,12 +10,15 @@ export type DeployRequest = {
   service: string;
   image: string | undefined;
   force: boolean;
+  /** The caller's CI run, for the order guard. */
+  run?: Run | undefined;
 };
 
 const Body = z.object({
   service: z.string().nullish(),
   image: z.string().nullish(),
   force: z.boolean().nullish(),
+  run: z.unknown().optional(),
 });
 
 /** Standard alphabet, padding required, as Go's base64.StdEncoding: the original's decoder. */
@@ -22,14 +26,20 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 /**
  * Reads a `/deploy` body: JSON when it begins with `{`, else base64 of that JSON.
- * Errors: `invalid`, in the original's words.
+ * Errors: `invalid`, in the original's words where it had some.
  */
 export function parseRequest(body: Uint8Array): DeployRequest {
   const fields = Body.safeParse(parseJson(body[0] === 0x7b ? body : decodeBase64(body)));
   if (!fields.success) throw new DeployerError("invalid", "invalid json");
   const service = fields.data.service ?? "";
   if (service.trim() === "") throw new DeployerError("invalid", "service is required");
-  return { service, image: fields.data.image || undefined, force: fields.data.force ?? false };
+  const { image, force, run } = fields.data;
+  return {
+    service,
+    image: image || undefined,
+    force: force ?? false,
+    run: run == null ? undefined : parseRun(run),
+  };
 }
 
 /**

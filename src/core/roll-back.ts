@@ -26,6 +26,7 @@ export async function rollBack(
   ports.log.error("rollout failed, going back", { ...fields, error: cause });
   await logLastWords(project, service, before, fields, ports);
   const why = publicMessage(cause);
+  ports.journal.event(deployment.id, "going_back", "error", why);
   try {
     const touched = await restoreWithDocker(before, project, service, ports);
     const failures = touched ? await renewSharers(project, service, ports) : [];

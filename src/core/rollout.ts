@@ -1,12 +1,14 @@
 import { createCandidates } from "./candidates.ts";
 import { containersOf, isKeptUp, shortId } from "./containers.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
+import { publicMessage } from "./errors.ts";
 import { noteRunning } from "./note-running.ts";
 import { imageTexts, withImage } from "./pins.ts";
 import type { Before, Container, ImageTexts, Ports, Project, Service } from "./ports.ts";
 import { remove } from "./restore.ts";
 import { rollBack } from "./roll-back.ts";
 import { renewSharers } from "./sharers.ts";
+import { storyOf } from "./story.ts";
 import { startAndStay } from "./stay-running.ts";
 import type { Target } from "./target.ts";
 
@@ -26,8 +28,10 @@ export async function rollOut(
   const recorded = await ports.compose.record(images);
   const old = await containersOf(project, service, ports.engine);
   const before = await rememberBefore(deployment, service, old, images, ports);
+  const tell = storyOf(deployment, ports);
   let serving: Container[];
   try {
+    tell("creating", `creating ${service.replicas} beside ${old.length}`);
     const candidates = await createCandidates(deployment, project, service, old, images, recorded, ports);
     signal.throwIfAborted();
     ports.log.info("switching", {
@@ -36,10 +40,13 @@ export async function rollOut(
       candidates: candidates.map(shortId),
     });
     ports.store.saveSwitching(deployment.id);
+    tell("switching", `stopping ${old.map(shortId).join(", ") || "nothing: none was there"}`);
     for (const container of old) await ports.engine.stop(container.id);
     signal.throwIfAborted();
+    tell("watching", `starting ${candidates.map(shortId).join(", ")} and watching that it stays up`);
     serving = await startAndStay(candidates, ports, signal);
     commit(deployment, target, images, recorded, serving, ports);
+    tell("committed", `${service.name} runs ${images.get(service.name)} from now on`);
   } catch (error) {
     return await rollBack(error, deployment, target, project, before, ports);
   }
@@ -103,9 +110,11 @@ async function tidyUp(
     noteRunning(serving, old, ports.store);
     await ports.compose.writePins(imageTexts(ports.store.pins()));
     await remove(old, { volumes: false }, ports);
+    if (old.length > 0) storyOf(deployment, ports)("removed", `removed ${old.map(shortId).join(", ")}`);
     await ports.compose.forget(ports.store.neededRecords());
     return (await renewSharers(project, service, ports)).join("\n");
   } catch (error) {
+    ports.journal.event(deployment.id, "log", "warn", `tidying up failed: ${publicMessage(error)}`);
     ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });
     return "";
   }

@@ -144,21 +144,16 @@ test.each([
 });
 
 describe("several deployments", () => {
-  test("of one service run one after the other, in the order they came", async () => {
+  test("of one service run one after the other", async () => {
     const world = shop();
     const worker = workerIn(world);
-    const all = [
-      await submit(worker, "web", "web:v2"),
-      await submit(worker, "web", "web:v3"),
-      await submit(worker, "web", "web:v4"),
-    ];
+    const all = [await submit(worker, "web", "web:v2"), await submit(worker, "web", "web:v3")];
     const ends = await Promise.all(all.map(({ end }) => end));
     expect(ends.map(({ status, startedAt }) => [status, (startedAt ?? 0) - START])).toEqual([
       ["succeeded", 0],
       ["succeeded", 3 * SECOND],
-      ["succeeded", 6 * SECOND],
     ]);
-    expect(world.ps()).toEqual(["api-1 running api:v1", "web-4 running web:v4"]);
+    expect(world.ps()).toEqual(["api-1 running api:v1", "web-3 running web:v3"]);
   });
 
   test("of different services run at the same time", async () => {
@@ -179,20 +174,17 @@ describe("several deployments", () => {
   });
 
   test("up to 200 may wait, then they are refused", async () => {
-    const world = shop();
-    const worker = workerIn(world);
-    const hold = Promise.withResolvers<void>();
-    world.before("resolve web:v1", () => hold.promise);
-    const first = await submit(worker, "web");
-    for (let n = 0; n < 200; n += 1) await worker.submit(request("web"), "github-actions");
+    const names = Array.from({ length: 200 }, (_, n) => `s${n}`);
+    const world = fakeWorld(["web", "api", ...names].map((name) => service(name)));
+    const ready = Promise.withResolvers<void>();
+    const worker = workerIn(world, ready.promise);
+    for (const name of names) await worker.submit(request(name), "github-actions");
     await expect(worker.submit(request("api"), "github-actions")).rejects.toMatchObject({
       code: "queue_full",
     });
-    expect(world.store.unfinished()).toHaveLength(201);
-    hold.resolve();
-    await first.end;
-    const { end } = await submit(worker, "api");
-    expect((await end).status).toBe("succeeded");
+    expect(world.store.unfinished()).toHaveLength(200);
+    expect((await worker.submit(request("s7"), "github-actions")).status).toBe("queued");
+    expect(world.store.unfinished()).toHaveLength(200);
     await worker.stop();
   });
 });
@@ -225,7 +217,7 @@ describe("while the daemon recovers", () => {
 });
 
 describe("stop", () => {
-  test("lets the running one end, ends the waiting ones unstarted, and refuses new ones", async () => {
+  test("lets the running one end, leaves the waiting one to the next start, and refuses new ones", async () => {
     const world = shop();
     const worker = workerIn(world);
     const [first, second] = [await submit(worker, "web", "web:v2"), await submit(worker, "web", "web:v3")];
@@ -234,16 +226,16 @@ describe("stop", () => {
       code: "shutting_down",
       message: "the daemon is shutting down",
     });
+    const later = {
+      code: "shutting_down",
+      message: "the daemon is shutting down; deployment d2 is on disk and runs after the restart",
+    };
+    await expect(second.end).rejects.toMatchObject(later);
     await stopped;
     expect(await first.end).toMatchObject({ status: "succeeded" });
-    expect(await second.end).toMatchObject({
-      status: "failed",
-      code: "interrupted",
-      changed: false,
-      reason: "interrupted: the daemon was stopped before the deployment began\nnothing was touched",
-    });
+    await expect(worker.ended("d2", never())).rejects.toMatchObject(later);
     expect(world.ps()).toEqual(["api-1 running api:v1", "web-2 running web:v2"]);
-    expect(world.store.unfinished()).toEqual([]);
+    expect(world.store.unfinished()).toMatchObject([{ id: "d2", status: "queued" }]);
   });
 
   test("has one that takes too long go back after 75 s, and something serves", async () => {
@@ -277,6 +269,17 @@ describe("stop", () => {
     expect(world.store.unfinished()).toEqual([]);
   });
 
+  test("is the reason when the check of a request breaks off by it", async () => {
+    const world = shop();
+    const broken = Promise.withResolvers<never>();
+    const worker = workerIn({ ...world, compose: { ...world.compose, project: () => broken.promise } });
+    const asked = worker.submit(request("web"), "github-actions");
+    const stopped = worker.stop();
+    broken.reject(new DeployerError("compose_file", "docker compose ended with SIGTERM"));
+    await expect(asked).rejects.toMatchObject({ code: "shutting_down" });
+    await stopped;
+  });
+
   test("with nothing to do ends at once", async () => {
     const world = shop();
     await workerIn(world).stop();
@@ -288,8 +291,9 @@ describe("stop", () => {
     const worker = workerIn(world, new Promise(() => undefined));
     const { end } = await submit(worker, "web", "web:v2");
     await worker.stop();
-    expect(await end).toMatchObject({ status: "failed", changed: false });
-    expect(world.ps()).toContain("web-1 running web:v1");
+    await expect(end).rejects.toMatchObject({ code: "shutting_down" });
+    expect(world.store.find("d1")?.status).toBe("queued");
+    expect(world.calls).toEqual([]);
   });
 });
 

@@ -1,14 +1,18 @@
 import { deploy } from "./deploy.ts";
-import { accept, begin, type Deployment, end, hasEnded, type Outcome } from "./deployment.ts";
+import { accept, begin, type Deployment, end, hasEnded, type Outcome, supersede } from "./deployment.ts";
 import { DeployerError, errorCode, publicMessage } from "./errors.ts";
+import { assertInOrder, type Run } from "./order.ts";
+import { Pending } from "./pending.ts";
 import type { Ports } from "./ports.ts";
 import type { Queue } from "./queue.ts";
+import { repeated, type RepeatKey, spend } from "./repeat.ts";
 import { authorise, type DeployRequest } from "./request.ts";
+import { tellAccepted, tellStarted, tellWaits } from "./story.ts";
 import { unlessAborted } from "./wait.ts";
 
 /** How long a shutdown lets the running deployment go on; systemd kills us at 90 s (120 s with our unit). */
 const FINISH_WITHIN_MS = 75_000;
-/** How long a deployment waits for the recovery at the start of the daemon, which needs Docker. */
+/** How long a new deployment waits for the recovery at the start of the daemon, which needs Docker. */
 const RECOVERY_WITHIN_MS = 30_000;
 
 /** Accepts deployments, runs each in its turn, and tells who waits how it ended. */
@@ -17,114 +21,173 @@ export class Worker {
   readonly #queue: Queue;
   readonly #ready: Promise<void>;
   readonly #newId: () => string;
-  readonly #running = new Map<string, Promise<Deployment>>();
+  readonly #pending: Pending;
   /** What runs goes back at its next step. */
   readonly #abort = new AbortController();
-  /** Nothing begins any more. */
-  readonly #closing = new AbortController();
+  /** Nobody has to wait for the recovery any more: it is over, or the daemon stops. */
+  readonly #started = new AbortController();
+  #isClosing = false;
 
-  /** @param ready resolves when recovery is over: nothing is deployed before that */
+  /**
+   * Takes up what the last run of the daemon left waiting.
+   * @param ready resolves when recovery is over: nothing is deployed before that
+   */
   constructor(ports: Ports, queue: Queue, ready: Promise<void>, newId: () => string) {
     this.#ports = ports;
+    this.#pending = new Pending(ports);
     this.#queue = queue;
     this.#ready = ready;
     this.#newId = newId;
+    for (const left of ports.store.unfinished()) if (left.status === "queued") this.#takeUp(left);
+    void ready.then(() => {
+      this.#started.abort();
+      queue.release();
+    });
   }
 
   /**
-   * Accepts a request; when it resolves the deployment is durable and runs to its end whatever the caller does.
-   * Errors: `shutting_down`, `queue_full`, `not_found`, `not_deployable`, `compose_file`.
+   * Accepts a request; when it resolves the deployment is durable and runs to its end whatever the caller does, after a
+   * restart if need be. A request that was sent before with the same key is the deployment it was then.
+   * Errors: `shutting_down`, `queue_full`, `not_found`, `not_deployable`, `compose_file`, `superseded` for a run older
+   * than the newest one accepted, `conflict` for a key of another request.
    */
-  async submit(request: DeployRequest, issuer: string): Promise<Deployment> {
+  async submit(request: DeployRequest, issuer: string, key?: RepeatKey): Promise<Deployment> {
+    const first = this.#repeated(issuer, key);
+    if (first !== undefined) return first;
     this.#assertOpen();
-    authorise(request, await this.#ports.compose.project());
-    this.#assertOpen();
-    this.#queue.assertRoom();
-    const deployment = accept(this.#newId(), request, issuer, this.#ports.clock.now());
-    this.#ports.store.insert(deployment);
-    const { id, service, image } = deployment;
-    this.#ports.log.info("deployment accepted", { deployment: id, service, image: image ?? null, issuer });
-    const ended = this.#queue.enter(service, () => this.#run(deployment));
-    this.#running.set(id, ended);
-    ended
-      .catch((error: unknown) =>
-        this.#ports.log.error("the end of a deployment could not be recorded", { deployment: id, error }),
-      )
-      .finally(() => this.#running.delete(id));
-    return deployment;
+    // A signal to our whole service ends Compose too: then the stop is the reason, not the file.
+    const project = await this.#ports.compose.project().finally(() => this.#assertOpen());
+    authorise(request, project);
+    return this.#accept(request, issuer, key);
   }
 
-  /** The deployment at its end; at once if it has ended. Errors: `not_found`, the signal's reason. */
+  /**
+   * The deployment at its end; at once if it has ended. Errors: `not_found`, the signal's reason, `shutting_down` when it
+   * waits for the next start of the daemon.
+   */
   async ended(id: string, signal: AbortSignal): Promise<Deployment> {
-    const running = this.#running.get(id);
-    if (running !== undefined) return await unlessAborted(running, signal);
+    const ending = this.#pending.endOf(id);
+    if (ending !== undefined) return await unlessAborted(ending, signal);
     const deployment = this.#find(id);
     if (hasEnded(deployment)) return deployment;
-    // Left by the last run of the daemon: the recovery ends it.
+    if (deployment.status === "queued") throw waitsForStart(id);
+    // Left running by the last run of the daemon: the recovery ends it.
     await unlessAborted(this.#ready, signal);
     return this.#find(id);
   }
 
-  /** Refuses new deployments, ends waiting ones unstarted, and has running ones go back when they take too long. */
+  /** Refuses new deployments, leaves waiting ones to the next start, and has running ones go back when they take too long. */
   async stop(): Promise<void> {
-    this.#closing.abort(interrupted("the daemon was stopped before the deployment began"));
+    this.#isClosing = true;
+    this.#started.abort();
+    for (const id of this.#pending.ids())
+      if (this.#queue.leave(id)) this.#pending.leave(id, waitsForStart(id));
     const finished = new AbortController();
     const deadline = this.#ports.clock.sleep(FINISH_WITHIN_MS, finished.signal).then(
       () => this.#abort.abort(interrupted("the daemon was stopped and the deployment did not end in time")),
       () => undefined,
     );
-    await Promise.allSettled(this.#running.values());
+    await this.#pending.allEnded();
     finished.abort();
     await deadline;
   }
 
-  async #run(accepted: Deployment): Promise<Deployment> {
+  /** Without a pause from the first question to the row on disk: of two requests at once, one comes first in everything. */
+  #accept(request: DeployRequest, issuer: string, key: RepeatKey | undefined): Deployment {
     const { store, clock, log } = this.#ports;
-    const deployment = begin(accepted, clock.now());
-    store.update(deployment);
-    log.info("deployment started", { deployment: deployment.id, service: deployment.service });
-    const ended = end(deployment, await this.#outcome(deployment), clock.now());
-    store.update(ended);
-    const { id, service, status, changed, digest, reason } = ended;
-    const fields = {
-      deployment: id,
-      service,
-      status,
-      changed,
-      digest,
-      reason,
-      milliseconds: clock.now() - ended.createdAt,
+    const first = this.#repeated(issuer, key);
+    if (first !== undefined) return first;
+    this.#assertOpen();
+    const run = this.#inOrder(request);
+    const asked = accept(this.#newId(), request, issuer, clock.now());
+    this.#queue.assertRoom(servicesOf(asked));
+    const { deployment, superseded } = this.#inPlaceOfOthers(asked);
+    store.insert(deployment, { superseded, run, key: key && spend(key, issuer, clock.now()) });
+    const { id, service, image } = deployment;
+    tellAccepted(deployment, this.#ports);
+    log.info("deployment accepted", { deployment: id, service, image: image ?? null, issuer });
+    this.#enter(deployment, superseded);
+    if (!this.#started.signal.aborted) void this.#endUnlessRecovered(id);
+    return deployment;
+  }
+
+  /** As one just accepted; it may supersede what a version without superseding left waiting. */
+  #takeUp(left: Deployment): void {
+    const { store, log } = this.#ports;
+    const { deployment, superseded } = this.#inPlaceOfOthers(left);
+    if (deployment.force !== left.force) store.update(deployment);
+    for (const other of superseded) store.update(other);
+    tellWaits(deployment, this.#ports);
+    log.info("deployment waits since before the start", { deployment: left.id, service: left.service });
+    this.#enter(deployment, superseded);
+  }
+
+  /**
+   * The waiting deployments whose place this one takes, at their end, and itself. It inherits `force`: the restart that
+   * was asked for with it (a file no hash knows of has changed) is still owed when the newer one finds nothing changed.
+   */
+  #inPlaceOfOthers(deployment: Deployment): { deployment: Deployment; superseded: Deployment[] } {
+    const others = this.#queue
+      .coveredBy(servicesOf(deployment))
+      .flatMap((id) => this.#pending.deployment(id) ?? []);
+    return {
+      deployment: { ...deployment, force: deployment.force || others.some(({ force }) => force) },
+      superseded: others.map((other) => supersede(other, deployment.id, this.#ports.clock.now())),
     };
-    if (status === "succeeded") log.info("deployment ended", fields);
-    else log.error("deployment ended", fields);
-    return ended;
   }
 
-  async #outcome(deployment: Deployment): Promise<Outcome> {
+  #enter(deployment: Deployment, superseded: readonly Deployment[]): void {
+    this.#pending.add(deployment);
+    this.#queue.enter(deployment.id, servicesOf(deployment), () => this.#run(deployment));
+    for (const other of superseded) this.#pending.tell(other);
+  }
+
+  async #run(accepted: Deployment): Promise<void> {
+    const { store, clock, log } = this.#ports;
     try {
-      this.#closing.signal.throwIfAborted();
-      await this.#recovered();
+      const deployment = begin(accepted, clock.now());
+      store.update(deployment);
+      tellStarted(deployment, this.#ports);
+      log.info("deployment started", { deployment: deployment.id, service: deployment.service });
+      const outcome = await deploy(deployment, this.#ports, this.#abort.signal);
+      this.#pending.end(end(deployment, outcome, clock.now()));
     } catch (error) {
-      return untouched(error);
+      log.error("the end of a deployment could not be recorded", { deployment: accepted.id, error });
+      this.#pending.leave(accepted.id, error);
     }
-    return await deploy(deployment, this.#ports, this.#abort.signal);
   }
 
-  /** Nothing is deployed on top of what a crash left behind. */
-  async #recovered(): Promise<void> {
-    const given = new AbortController();
-    const late = this.#ports.clock.sleep(RECOVERY_WITHIN_MS, given.signal).then(() => {
-      throw new DeployerError(
-        "docker",
-        "the daemon is still starting: it waits for Docker, or for the compose file to be readable; see /ready",
-      );
-    });
+  /** A caller of this run of the daemon is not kept waiting for a Docker that does not come. */
+  async #endUnlessRecovered(id: string): Promise<void> {
+    const { clock, log } = this.#ports;
     try {
-      await unlessAborted(Promise.race([this.#ready, late]), this.#closing.signal);
-    } finally {
-      given.abort();
-      late.catch(() => undefined);
+      await clock.sleep(RECOVERY_WITHIN_MS, this.#started.signal);
+    } catch {
+      return;
     }
+    const waiting = this.#pending.deployment(id);
+    if (waiting === undefined || !this.#queue.leave(id)) return;
+    const late = new DeployerError(
+      "docker",
+      "the daemon is still starting: it waits for Docker, or for the compose file to be readable; see /ready",
+    );
+    try {
+      this.#pending.end(end(waiting, untouched(late), clock.now()));
+    } catch (error) {
+      log.error("the end of a deployment could not be recorded", { deployment: id, error });
+      this.#pending.leave(id, error);
+    }
+  }
+
+  /** The run that the order guard moves to. Errors: `superseded`. */
+  #inOrder({ service, run, force }: DeployRequest): Run | undefined {
+    if (run === undefined) return undefined;
+    return assertInOrder(run, this.#ports.store.guard(service, run.workflow), { force }) ? run : undefined;
+  }
+
+  #repeated(issuer: string, key: RepeatKey | undefined): Deployment | undefined {
+    const { store, clock } = this.#ports;
+    return repeated(key, issuer, store, clock.now());
   }
 
   #find(id: string): Deployment {
@@ -134,8 +197,20 @@ export class Worker {
   }
 
   #assertOpen(): void {
-    if (this.#closing.signal.aborted) throw new DeployerError("shutting_down", "the daemon is shutting down");
+    if (this.#isClosing) throw new DeployerError("shutting_down", "the daemon is shutting down");
   }
+}
+
+/** The services a deployment needs for itself while it runs. */
+function servicesOf({ service }: Deployment): string[] {
+  return [service];
+}
+
+function waitsForStart(id: string): DeployerError {
+  return new DeployerError(
+    "shutting_down",
+    `the daemon is shutting down; deployment ${id} is on disk and runs after the restart`,
+  );
 }
 
 function interrupted(why: string): DeployerError {

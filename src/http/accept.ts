@@ -8,6 +8,14 @@ export function prefersJson(accept: string | undefined): boolean {
   return json > 0 && json >= quality(accept, "text/plain");
 }
 
+/** Whether a caller asked for server-sent events, and likes nothing else that it named better. */
+export function prefersEvents(accept: string | undefined): boolean {
+  if (accept === undefined || !accept.toLowerCase().includes("text/event-stream")) return false;
+  const events = quality(accept, "text/event-stream");
+  const others = ["application/json", "text/plain"].map((type) => quality(accept, type));
+  return events > 0 && others.every((other) => events >= other);
+}
+
 /** 0 when the type is not named or its weight makes no sense. */
 function quality(accept: string, type: string): number {
   for (const range of accept.split(",")) {

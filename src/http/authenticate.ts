@@ -20,6 +20,12 @@ export async function authenticate(c: HttpContext, daemon: Daemon): Promise<Call
   }
 }
 
+/** As `authenticate`, or by the key that `Deployer-Read` gave for this one deployment. */
+export async function authenticateReader(c: HttpContext, daemon: Daemon, id: string): Promise<void> {
+  const token = bearerToken(c);
+  if (token === undefined || !daemon.mayRead(token, id)) await authenticate(c, daemon);
+}
+
 /** The caller of a request that needs none: undefined for no token and for one that is not accepted. */
 export async function authenticateIfAsked(c: HttpContext, daemon: Daemon): Promise<Caller | undefined> {
   if (bearerToken(c) === undefined) return undefined;

@@ -1,11 +1,15 @@
 import type { Caller } from "../core/caller.ts";
 import type { Deployment } from "../core/deployment.ts";
-import type { Log } from "../core/ports.ts";
+import type { DeploymentQuery, Log } from "../core/ports.ts";
+import type { RepeatKey } from "../core/repeat.ts";
 import type { DeployRequest } from "../core/request.ts";
+import type { Secret } from "../core/secret.ts";
+import type { ServiceState } from "../core/services.ts";
+import type { Source } from "./follow.ts";
 import type { Readiness } from "./readiness.ts";
 
 /** Everything the HTTP side knows of the rest of the program. */
-export type Daemon = {
+export type Daemon = Source & {
   /** `v1.2.3` */
   version: string;
   debugMode: boolean;
@@ -14,10 +18,16 @@ export type Daemon = {
   /** Throws `unauthorized` with the cause, which goes to the log only. */
   verify(token: string): Promise<Caller>;
   readiness(): Promise<Readiness>;
-  /** The deployment is durable when it resolves, and runs to its end whatever the caller does. */
-  submit(request: DeployRequest, issuer: string): Promise<Deployment>;
-  find(id: string): Deployment | undefined;
-  /** Resolves when the deployment has ended, rejects with the signal's reason when that comes first. */
+  /** The deployment is durable when it resolves, and runs to its end whatever the caller does. A repeated request is the deployment it was before. */
+  submit(request: DeployRequest, issuer: string, key?: RepeatKey): Promise<Deployment>;
+  /** Newest first. */
+  list(query: DeploymentQuery): Deployment[];
+  /** A new key that reads this one deployment and its events for a day. */
+  grantRead(id: string): Secret;
+  /** Whether a bearer token is such a key. */
+  mayRead(token: string, id: string): boolean;
+  services(): Promise<ServiceState[]>;
+  /** Resolves when the deployment has ended, rejects with the signal's reason when that comes first, with `shutting_down` when it waits for the next start. */
   ended(id: string, signal: AbortSignal): Promise<Deployment>;
   /** Drops the registry credential. */
   logout(): void;

@@ -1,12 +1,15 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
+import { accept, begin, end, supersede } from "../core/deployment.ts";
+import { DeployerError } from "../core/errors.ts";
 import type { Connection } from "./context.ts";
-import { AUTHORIZED, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
+import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";
 
 type Changes = Parameters<typeof fakeDaemon>[0];
 
 const BODY = '{"service":"web"}';
+const REQUEST = { service: "web", image: undefined, force: false };
 const FAILURE = {
   status: "failed",
   digest: undefined,
@@ -118,6 +121,7 @@ test("success in JSON is the deployment", async () => {
       image: null,
       digest: null,
       status: "succeeded",
+      superseded_by: null,
       reason: "",
       changed: true,
       created_at: "2026-11-23T12:00:00.000Z",
@@ -191,4 +195,105 @@ test("the connection may idle while the body comes and the deployment runs, and 
   const idle: number[] = [];
   await deploy({ connection: { remote: () => "", closeAfterIdle: (seconds) => void idle.push(seconds) } });
   expect(idle).toEqual([60, 10, 0, 10]);
+});
+
+test("one whose place a newer one took is 409 and says by which", async () => {
+  const superseded = supersede(
+    accept("d1", { ...REQUEST, force: false }, "me", CREATED_AT),
+    "d2",
+    CREATED_AT,
+  );
+  const changes = { ended: async () => superseded };
+  const reply = await deploy({ changes });
+  expect([reply.status, reply.text]).toEqual([409, "superseded by d2\n"]);
+  expect(reply.headers.get("Deployer-Deployment")).toBe("d1");
+  const json = await deploy({ changes, headers: { Accept: "application/json" } });
+  expect([json.status, JSON.parse(json.text)]).toEqual([
+    409,
+    {
+      error: { code: "superseded", message: "superseded by d2" },
+      deployment: expect.objectContaining({ id: "d1", status: "superseded", superseded_by: "d2" }),
+    },
+  ]);
+});
+
+test("one that a stopping daemon leaves to its next start is 503 and says where the answer will be", async () => {
+  const changes: Changes = {
+    ended: async () => {
+      throw new DeployerError("shutting_down", "d1 runs after the restart");
+    },
+  };
+  const reply = await deploy({ changes });
+  expect([reply.status, reply.text]).toEqual([503, "d1 runs after the restart\n"]);
+  expect(reply.headers.get("Deployer-Deployment")).toBe("d1");
+  expect(reply.headers.get("Location")).toBe("/deployments/d1");
+  expect(reply.headers.get("Retry-After")).toBe("30");
+});
+
+test("a run older than the newest one is 409 and is no deployment", async () => {
+  const changes: Changes = {
+    submit: async () => {
+      throw new DeployerError("superseded", "superseded by d7\nrun 40 is older than 41");
+    },
+  };
+  const reply = await deploy({ changes });
+  expect([reply.status, reply.text]).toEqual([409, "superseded by d7\nrun 40 is older than 41\n"]);
+  expect(reply.headers.get("Deployer-Deployment")).toBeNull();
+});
+
+test("the run arrives at the daemon, and one that makes no sense is 400", async () => {
+  const run = { workflow: "1/deploy.yml", number: 41 };
+  const asked: unknown[] = [];
+  const changes: Changes = {
+    submit: async (request) => {
+      asked.push(request);
+      return accept("d1", request, "me", CREATED_AT);
+    },
+    ended: async () => end(begin(accept("d1", REQUEST, "me", CREATED_AT), CREATED_AT), FAILURE, CREATED_AT),
+  };
+  await deploy({ changes, body: JSON.stringify({ service: "web", run }) });
+  expect(asked).toEqual([{ ...REQUEST, image: undefined, run: { ...run, attempt: 1 } }]);
+  await deploy({ changes, body: JSON.stringify({ service: "web", run: null }) });
+  expect(asked.at(-1)).toEqual({ ...REQUEST, image: undefined, run: undefined });
+  const reply = await deploy({ body: JSON.stringify({ service: "web", run: { ...run, number: 0 } }) });
+  expect([reply.status, reply.text]).toEqual([400, "run: number must be a positive integer\n"]);
+});
+
+describe("Idempotency-Key", () => {
+  async function keyOf(headers: Record<string, string>, body = BODY): Promise<unknown> {
+    const keys: unknown[] = [];
+    const changes: Changes = {
+      submit: async (request, _issuer, key) => {
+        keys.push(key);
+        return accept("d1", request, "me", CREATED_AT);
+      },
+    };
+    await deploy({ headers: { Prefer: "respond-async", ...headers }, body, changes });
+    return keys[0];
+  }
+
+  test("arrives at the daemon with method, path and a hash of the body", async () => {
+    expect(await keyOf({})).toBeUndefined();
+    const hash = new Bun.CryptoHasher("sha256").update(BODY).digest("hex");
+    const key = "a key: 8e03978e-40d5-43dd-bc93-6894a57f9324";
+    expect(await keyOf({ "Idempotency-Key": key })).toEqual({ key, request: `POST /deploy ${hash}` });
+    expect(await keyOf({ "Idempotency-Key": key }, `${BODY} `)).not.toEqual({
+      key,
+      request: `POST /deploy ${hash}`,
+    });
+  });
+
+  test.each([
+    ["x".repeat(255), 200],
+    ["x".repeat(256), 400],
+    ["", 400],
+    ["caf\u00e9", 400],
+    ["a\tb", 400],
+  ])("%j is %d", async (key, status) => {
+    const reply = await deploy({ headers: { "Idempotency-Key": key } });
+    expect(reply.status).toBe(status);
+    expect(reply.calls).toEqual(status === 200 ? ["verify", "submit"] : ["verify"]);
+    if (status === 400)
+      expect(reply.text).toBe("Idempotency-Key must be 1 to 255 printable ASCII characters\n");
+  });
 });

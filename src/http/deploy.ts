@@ -1,10 +1,14 @@
 import type { Deployment } from "../core/deployment.ts";
+import { errorCode } from "../core/errors.ts";
 import { parseRequest } from "../core/request.ts";
+import { prefersEvents } from "./accept.ts";
 import { authenticate } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { type HttpContext, IDLE_SECONDS } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 import { deploymentJson } from "./deployments.ts";
+import { streamEvents } from "./events.ts";
+import { repeatKey } from "./idempotency.ts";
 import { parsePrefer, type Preferences } from "./prefer.ts";
 import { reply, replyError, updateFailed } from "./reply.ts";
 import { waitForEnd } from "./wait.ts";
@@ -14,20 +18,49 @@ const BODY_SECONDS = 60;
 
 /**
  * `POST /deploy`: the token first, then the body, then the deployment. The reply tells how it ended, or is a 202 when
- * the caller asked not to wait that long (`Prefer`). With `Accept: application/json`: the deployment, or
- * `{"error":{"code","message"},"deployment":{…}}` when it did not succeed.
+ * the caller asked not to wait that long (`Prefer`); a repeated request (`Idempotency-Key`) is answered as the first one
+ * was. With `Accept: application/json`: the deployment, or
+ * `{"error":{"code","message"},"deployment":{…}}` when it did not succeed; with `Accept: text/event-stream` its events
+ * as they come, then the deployment. `Deployer-Read` is a key to read it for a day.
  */
 export async function postDeploy(c: HttpContext, daemon: Daemon): Promise<Response> {
   const { issuer } = await authenticate(c, daemon);
   c.env.closeAfterIdle(BODY_SECONDS);
   const body = await readBody(c.req.raw).finally(() => c.env.closeAfterIdle(IDLE_SECONDS));
-  const accepted = await daemon.submit(parseRequest(body), issuer);
+  const key = repeatKey(c, body);
+  const accepted = await daemon.submit(parseRequest(body), issuer, key);
   c.header("Deployer-Deployment", accepted.id);
+  offerReadKey(c, daemon, accepted.id);
+  if (prefersEvents(c.req.header("Accept"))) return streamEvents(c, daemon, accepted.id, 0);
 
   const preferences = parsePrefer(c.req.header("Prefer"));
   const seconds = preferences.wait ?? (preferences.respondAsync ? 0 : undefined);
-  const ended = seconds === 0 ? undefined : await waitForEnd(c, daemon, accepted.id, seconds);
+  const ended = seconds === 0 ? undefined : await endOf(c, daemon, accepted, seconds);
   return ended === undefined ? replyAccepted(c, accepted, preferences) : replyEnded(c, ended, preferences);
+}
+
+/** The deployment runs already, so a key that cannot be stored is no reason to answer with an error. */
+function offerReadKey(c: HttpContext, daemon: Daemon, id: string): void {
+  try {
+    c.header("Deployer-Read", daemon.grantRead(id).reveal());
+  } catch (error) {
+    daemon.log.warn("no key to read the deployment could be given", { deployment: id, error });
+  }
+}
+
+/** When the daemon stops first, the caller is told where the answer will be. */
+async function endOf(
+  c: HttpContext,
+  daemon: Daemon,
+  { id }: Deployment,
+  seconds: number | undefined,
+): Promise<Deployment | undefined> {
+  try {
+    return await waitForEnd(c, daemon, id, seconds);
+  } catch (error) {
+    if (errorCode(error) === "shutting_down") c.header("Location", locationOf(id));
+    throw error;
+  }
 }
 
 function replyAccepted(
@@ -35,7 +68,7 @@ function replyAccepted(
   deployment: Deployment,
   { respondAsync, wait }: Preferences,
 ): Response {
-  c.header("Location", `/deployments/${deployment.id}`);
+  c.header("Location", locationOf(deployment.id));
   const applied = [respondAsync ? "respond-async" : "", wait === undefined ? "" : `wait=${wait}`];
   c.header("Preference-Applied", applied.filter((preference) => preference !== "").join(", "));
   return reply(c, 202, `deployment ${deployment.id} accepted`, deploymentJson(deployment));
@@ -47,6 +80,13 @@ function replyEnded(c: HttpContext, deployment: Deployment, { wait }: Preference
   if (deployment.status === "succeeded") {
     return reply(c, 200, `deploy request successful for service ${deployment.service}`, json);
   }
+  if (deployment.status === "superseded") {
+    return replyError(c, 409, { code: "superseded", message: deployment.reason }, { deployment: json });
+  }
   const error = { code: deployment.code ?? "internal", message: updateFailed(deployment.reason) };
   return replyError(c, 500, error, { deployment: json });
+}
+
+function locationOf(id: string): string {
+  return `/deployments/${id}`;
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { accept, begin, end } from "../core/deployment.ts";
+import { DeployerError } from "../core/errors.ts";
 import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";
 
@@ -40,7 +41,7 @@ test("a deployment is JSON whatever was asked for, unknown things null", async (
   expect(reply.headers.get("Content-Type")).toBe("application/json");
   expect([reply.status, reply.text]).toEqual([
     200,
-    '{"id":"d1","service":"web","image":"repo/web:v2","digest":null,"status":"queued","reason":"","changed":null,"created_at":"2026-11-23T12:00:00.000Z","started_at":null,"ended_at":null}\n',
+    '{"id":"d1","service":"web","image":"repo/web:v2","digest":null,"status":"queued","superseded_by":null,"reason":"","changed":null,"created_at":"2026-11-23T12:00:00.000Z","started_at":null,"ended_at":null}\n',
   ]);
 });
 
@@ -80,4 +81,15 @@ test("HEAD has no body", async () => {
     status: 200,
     text: "",
   });
+});
+
+test("waiting for the end of one that a stopping daemon leaves to its next start gives it as it is", async () => {
+  const fake = fakeDaemon({
+    find: () => QUEUED,
+    ended: async () => {
+      throw new DeployerError("shutting_down", "later");
+    },
+  });
+  const reply = await get(fake, { ...AUTHORIZED, Prefer: "wait=5" });
+  expect([reply.status, JSON.parse(reply.text)]).toMatchObject([200, { id: "d1", status: "queued" }]);
 });

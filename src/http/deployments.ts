@@ -1,6 +1,6 @@
 import { type Deployment, hasEnded } from "../core/deployment.ts";
-import { DeployerError } from "../core/errors.ts";
-import { authenticate } from "./authenticate.ts";
+import { DeployerError, errorCode } from "../core/errors.ts";
+import { authenticateReader } from "./authenticate.ts";
 import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 import { parsePrefer } from "./prefer.ts";
@@ -9,15 +9,36 @@ import { waitForEnd } from "./wait.ts";
 
 /** `GET /deployments/{id}`: 200 with the deployment as it is, or as it has ended within `Prefer: wait=N` seconds. */
 export async function getDeployment(c: HttpContext, daemon: Daemon): Promise<Response> {
-  await authenticate(c, daemon);
   const id = c.req.param("id") ?? "";
-  const found = daemon.find(id);
-  if (found === undefined) throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(id)}`);
+  await authenticateReader(c, daemon, id);
+  const found = deploymentNamed(id, daemon);
   const { wait } = parsePrefer(c.req.header("Prefer"));
   if (wait === undefined) return replyJson(c, 200, deploymentJson(found));
-  const ended = hasEnded(found) ? found : await waitForEnd(c, daemon, id, wait);
+  const ended = hasEnded(found) ? found : await endOrStop(c, daemon, id, wait);
   c.header("Preference-Applied", `wait=${wait}`);
   return replyJson(c, 200, deploymentJson(ended ?? daemon.find(id) ?? found));
+}
+
+/** Errors: `not_found`. */
+export function deploymentNamed(id: string, daemon: Daemon): Deployment {
+  const found = daemon.find(id);
+  if (found !== undefined) return found;
+  throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(id)}`);
+}
+
+/** Whoever asks how a deployment is gets an answer also when the daemon stops: it still waits. */
+async function endOrStop(
+  c: HttpContext,
+  daemon: Daemon,
+  id: string,
+  wait: number,
+): Promise<Deployment | undefined> {
+  try {
+    return await waitForEnd(c, daemon, id, wait);
+  } catch (error) {
+    if (errorCode(error) === "shutting_down") return undefined;
+    throw error;
+  }
 }
 
 /** A deployment as callers see it; times are RFC 3339 in UTC, what is not known yet is null. */
@@ -28,6 +49,7 @@ export function deploymentJson(deployment: Deployment): Record<string, unknown> 
     image: deployment.image ?? null,
     digest: deployment.digest ?? null,
     status: deployment.status,
+    superseded_by: deployment.supersededBy ?? null,
     reason: deployment.reason,
     changed: deployment.changed ?? null,
     created_at: time(deployment.createdAt),

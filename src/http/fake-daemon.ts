@@ -1,6 +1,8 @@
 import type { Deployment } from "../core/deployment.ts";
 import { accept, begin, end, type Outcome } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
+import type { DeploymentEvent } from "../core/ports.ts";
+import { Secret } from "../core/secret.ts";
 import type { Connection } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 
@@ -25,6 +27,9 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
   const lines: LogLine[] = [];
   const deployments = new Map<string, Deployment>();
   const calls: string[] = [];
+  const events = new Map<string, DeploymentEvent[]>();
+  const watchers = new Set<() => void>();
+  let isStopping = false;
   const ends = Promise.withResolvers<Outcome>();
   if (endsAtOnce) ends.resolve(outcome);
   let requests = 0;
@@ -54,6 +59,20 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
       return deployment;
     },
     find: (id) => deployments.get(id),
+    list: () => [...deployments.values()].toReversed(),
+    events: (id, after, limit) => (events.get(id) ?? []).filter(({ seq }) => seq > after).slice(0, limit),
+    watch(id, wake) {
+      watchers.add(wake);
+      calls.push(`watch ${id}`);
+      return () => {
+        watchers.delete(wake);
+        calls.push(`unwatch ${id}`);
+      };
+    },
+    isStopping: () => isStopping,
+    grantRead: (id) => new Secret(readKeyOf(id)),
+    mayRead: (token, id) => token === readKeyOf(id),
+    services: async () => [],
     ended: async (id, signal) => {
       const found = deployments.get(id);
       if (found === undefined) throw new DeployerError("not_found", `unknown deployment "${id}"`);
@@ -74,7 +93,35 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
     newRequestId: () => `r${(requests += 1)}`,
     ...overrides,
   };
-  return { daemon, lines, calls, deployments, endDeployment: ends.resolve };
+  const wakeAll = (): void => watchers.forEach((wake) => wake());
+  return {
+    daemon,
+    lines,
+    calls,
+    deployments,
+    endDeployment: ends.resolve,
+    /** One more event of a deployment. */
+    tell: (id: string, text: string): void => {
+      const known = events.get(id) ?? [];
+      const event = { seq: known.length + 1, at: CREATED_AT, phase: "log", level: "info", text } as const;
+      events.set(id, [...known, event]);
+      wakeAll();
+    },
+    /** The deployment as it is from now on, and those who follow it are woken. */
+    change: (deployment: Deployment): void => {
+      deployments.set(deployment.id, deployment);
+      wakeAll();
+    },
+    stopStreams: (): void => {
+      isStopping = true;
+      wakeAll();
+    },
+  };
+}
+
+/** What the fake daemon gives as `Deployer-Read`. */
+export function readKeyOf(id: string): string {
+  return `read-${id}`;
 }
 
 /** The connection of requests that come by no network. */

@@ -27,10 +27,15 @@ const PATHS = [
   "/logout",
   "/deployments/d1",
   "/deployments/%ff",
+  "/deployments",
+  "/deployments/d1/events",
+  "/deployments/%ff/events",
+  "/services",
   "/%",
 ];
 const HEADER_NAMES = [
   "Accept",
+  "Last-Event-ID",
   "Authorization",
   "Content-Length",
   "Content-Type",
@@ -41,6 +46,7 @@ const HEADER_NAMES = [
 ];
 const HEADER_VALUES = [
   "application/json",
+  "text/event-stream",
   "wait=0",
   "respond-async",
   "Bearer a.b.c",
@@ -87,7 +93,7 @@ const request = record({
 test("no request whatever is a fault of ours", async () => {
   await assert(
     asyncProperty(request, async ({ method, path, headers, isAuthorized, body, debugMode, query }) => {
-      const { daemon, lines } = fakeDaemon({ debugMode });
+      const { daemon, lines } = fakeDaemon({ debugMode, isStopping: () => true });
       const sent = new Headers(isAuthorized ? AUTHORIZED : {});
       for (const [name, value] of headers) sent.append(name, value);
       const hasBody = !["GET", "HEAD"].includes(method.toUpperCase());

@@ -15,6 +15,7 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
+  superseded: 409,
   too_large: 413,
   not_deployable: 422,
   queue_full: 429,

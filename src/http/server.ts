@@ -7,8 +7,11 @@ import type { App, HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 import { postDeploy } from "./deploy.ts";
 import { getDeployment } from "./deployments.ts";
+import { getEvents } from "./events.ts";
+import { listDeployments } from "./listing.ts";
 import { getReady } from "./ready.ts";
 import { reply, replyJson, replyThrown } from "./reply.ts";
+import { getServices } from "./services.ts";
 import { isCallerGone, replyToNobody } from "./wait.ts";
 
 type Handler = (c: HttpContext, daemon: Daemon) => Response | Promise<Response>;
@@ -21,7 +24,10 @@ const ROUTES: readonly [method: "GET" | "POST", path: string, handler: Handler][
   ["GET", "/config", getConfig],
   ["POST", "/deploy", postDeploy],
   ["POST", "/logout", postLogout],
+  ["GET", "/deployments", listDeployments],
   ["GET", "/deployments/:id", getDeployment],
+  ["GET", "/deployments/:id/events", getEvents],
+  ["GET", "/services", getServices],
 ];
 
 /** The HTTP side as a function from requests to responses; `serve` puts it on a port. */

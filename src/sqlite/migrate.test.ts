@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
 import { migrate } from "./migrate.ts";
+import initial from "./migrations/0001_initial.sql" with { type: "text" };
 
 function tables(database: Database): string[] {
   return database
@@ -17,8 +18,17 @@ function version(database: Database): number | undefined {
 test("an empty database gets every table", () => {
   const database = new Database(":memory:");
   migrate(database, "state.db");
-  expect(tables(database)).toEqual(["deployments", "facts", "origins", "pins"]);
-  expect(version(database)).toBe(1);
+  expect(tables(database)).toEqual([
+    "deployments",
+    "events",
+    "facts",
+    "guards",
+    "origins",
+    "pins",
+    "read_keys",
+    "spent_keys",
+  ]);
+  expect(version(database)).toBe(3);
 });
 
 test("one that is up to date keeps what it has", () => {
@@ -27,17 +37,31 @@ test("one that is up to date keeps what it has", () => {
   database.run("INSERT INTO facts (name, value) VALUES ('project', 'shop')");
   migrate(database, "state.db");
   expect(database.query("SELECT value FROM facts").all()).toEqual([{ value: "shop" }]);
-  expect(version(database)).toBe(1);
+  expect(version(database)).toBe(3);
+});
+
+test("one of the first version gets what came later, and keeps its deployments", () => {
+  const database = new Database(":memory:");
+  database.run(initial);
+  database.run("PRAGMA user_version = 1");
+  database.run(
+    `INSERT INTO deployments (id, service, force, issuer, status, reason, created_at)
+     VALUES ('d1', 'web', 0, 'me', 'queued', '', 1)`,
+  );
+  migrate(database, "state.db");
+  expect(database.query("SELECT id, status, superseded_by FROM deployments").all()).toEqual([
+    { id: "d1", status: "queued", superseded_by: null },
+  ]);
 });
 
 test("one of a newer version is refused and left alone", () => {
   const database = new Database(":memory:");
-  database.run("PRAGMA user_version = 2");
+  database.run("PRAGMA user_version = 4");
   expect(() => migrate(database, "state.db")).toThrow(
     expect.objectContaining({
       code: "config",
       message:
-        "state.db was written by a newer deployer-service (schema 2, this one knows 1): install that version again, or move the file away to start without history",
+        "state.db was written by a newer deployer-service (schema 4, this one knows 3): install that version again, or move the file away to start without history",
     }),
   );
   expect(tables(database)).toEqual([]);

@@ -16,6 +16,7 @@ export type DeploymentRow = {
   code: ErrorCode | null;
   changed: number | null;
   digest: string | null;
+  superseded_by: string | null;
   created_at: number;
   started_at: number | null;
   ended_at: number | null;
@@ -43,6 +44,7 @@ export function toRow(deployment: Deployment): Omit<DeploymentRow, "before"> {
     code: deployment.code ?? null,
     changed: deployment.changed === undefined ? null : Number(deployment.changed),
     digest: deployment.digest ?? null,
+    superseded_by: deployment.supersededBy ?? null,
     created_at: deployment.createdAt,
     started_at: deployment.startedAt ?? null,
     ended_at: deployment.endedAt ?? null,
@@ -65,6 +67,7 @@ export function fromRow(row: DeploymentRow | null): Deployment | undefined {
     code: row.code ?? undefined,
     changed: row.changed === null ? undefined : row.changed === 1,
     digest: row.digest ?? undefined,
+    supersededBy: row.superseded_by ?? undefined,
     createdAt: row.created_at,
     startedAt: row.started_at ?? undefined,
     endedAt: row.ended_at ?? undefined,

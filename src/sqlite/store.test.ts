@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { fakeStore } from "../../test/fakes.ts";
-import { accept, begin, type Deployment, end } from "../core/deployment.ts";
-import type { Origin, Pin, Store } from "../core/ports.ts";
+import { accept, begin, type Deployment, end, supersede } from "../core/deployment.ts";
+import type { Acceptance, Origin, Pin, Store } from "../core/ports.ts";
+import type { SpentKey } from "../core/repeat.ts";
 import { openStore } from "./store.ts";
 
 let folder = "";
@@ -29,6 +30,7 @@ function open(): ReturnType<typeof openStore> {
 const file = (): string => join(folder, "deployer.db");
 const queued = (id: string, now = 1): Deployment =>
   accept(id, { service: "web", image: undefined, force: false }, "me", now);
+const ALONE: Acceptance = { superseded: [], key: undefined, run: undefined };
 const pin = (deployment: string, fields: Partial<Pin> = {}): Pin => ({
   service: "web",
   imageText: "web:v1@sha256:1",
@@ -81,7 +83,7 @@ describe.each<[string, () => Store]>([
     expect(store.origin("nope")).toBeUndefined();
   });
 
-  test("lists what is unfinished, oldest first", () => {
+  test("lists what is unfinished in the order it was inserted, whatever the clock said", () => {
     const store = make();
     store.insert(queued("late", 30));
     store.insert(begin(queued("early", 10), 11));
@@ -94,7 +96,7 @@ describe.each<[string, () => Store]>([
         6,
       ),
     );
-    expect(store.unfinished().map(({ id }) => id)).toEqual(["early", "middle-a", "middle-b", "late"]);
+    expect(store.unfinished().map(({ id }) => id)).toEqual(["late", "early", "middle-b", "middle-a"]);
     store.update(
       end(
         queued("early", 10),
@@ -102,7 +104,63 @@ describe.each<[string, () => Store]>([
         7,
       ),
     );
-    expect(store.unfinished().map(({ id }) => id)).toEqual(["middle-a", "middle-b", "late"]);
+    expect(store.unfinished().map(({ id }) => id)).toEqual(["late", "middle-b", "middle-a"]);
+  });
+
+  test("writes a deployment down together with those whose place it takes", () => {
+    const store = make();
+    store.insert(queued("d1"));
+    const superseded = supersede(queued("d1"), "d2", 2);
+    store.insert({ ...queued("d2", 2), force: true }, { ...ALONE, superseded: [superseded] });
+    expect(store.find("d1")).toEqual(superseded);
+    expect(store.find("d2")?.force).toBe(true);
+    expect(store.unfinished().map(({ id }) => id)).toEqual(["d2"]);
+  });
+
+  test("may learn later that a deployment is forced", () => {
+    const store = make();
+    store.insert(queued("d1"));
+    store.update({ ...queued("d1"), force: true });
+    expect(store.find("d1")?.force).toBe(true);
+  });
+
+  test("remembers the key of an accepted request, each issuer's own, until it expires", () => {
+    const store = make();
+    const key = { issuer: "me", key: "k", request: "POST /deploy 1", expiresAt: 100 };
+    store.insert(queued("d1"), { ...ALONE, key });
+    store.insert(queued("d2"), { ...ALONE, key: { ...key, issuer: "you", request: "POST /deploy 2" } });
+    expect(store.spentKey("me", "k", 99)).toEqual({ request: "POST /deploy 1", deployment: "d1" });
+    expect(store.spentKey("you", "k", 99)).toEqual({ request: "POST /deploy 2", deployment: "d2" });
+    expect(store.spentKey("me", "other", 99)).toBeUndefined();
+    expect(store.spentKey("me", "k", 100)).toBeUndefined();
+  });
+
+  test("forgets expired keys when the next deployment is accepted, with a key or without", () => {
+    const store = make();
+    const key = { issuer: "me", key: "k", request: "POST /deploy 1", expiresAt: 100 };
+    store.insert(queued("d1"), { ...ALONE, key });
+    store.insert(queued("d2", 99), ALONE);
+    expect(store.spentKey("me", "k", 1)?.deployment).toBe("d1");
+    store.insert(queued("d3", 100), ALONE);
+    expect(store.spentKey("me", "k", 1)).toBeUndefined();
+  });
+
+  test("has one guard for each workflow of a service, where it was moved last", () => {
+    const store = make();
+    const run = { workflow: "1/deploy.yml", number: 41, attempt: 2 };
+    expect(store.guard("web", "1/deploy.yml")).toBeUndefined();
+    store.insert(queued("d1"), { ...ALONE, run });
+    store.insert(queued("d2"), { ...ALONE, run: { ...run, workflow: "1/other.yml", number: 1 } });
+    store.insert({ ...queued("d3"), service: "api" }, { ...ALONE, run: { ...run, number: 7 } });
+    expect(store.guard("web", "1/deploy.yml")).toEqual({ run, deployment: "d1" });
+    store.insert(queued("d4"), { ...ALONE, run: { ...run, number: 42, attempt: 1 } });
+    store.insert(queued("d5"), ALONE);
+    expect(store.guard("web", "1/deploy.yml")).toEqual({
+      run: { workflow: "1/deploy.yml", number: 42, attempt: 1 },
+      deployment: "d4",
+    });
+    expect(store.guard("web", "1/other.yml")?.deployment).toBe("d2");
+    expect(store.guard("api", "1/deploy.yml")?.run.number).toBe(7);
   });
 
   test("keeps what ran before a deployment, also when the deployment goes on", () => {
@@ -202,6 +260,35 @@ test("two deployments cannot have one id", () => {
   const store = open();
   store.insert(queued("d1"));
   expect(() => store.insert(queued("d1"))).toThrow("UNIQUE");
+});
+
+describe("an acceptance is one transaction:", () => {
+  const key = { issuer: "me", key: "k", request: "POST /deploy 1", expiresAt: 100 };
+  const run = { workflow: "1/deploy.yml", number: 41, attempt: 1 };
+
+  test("a key that cannot be written takes everything else with it", () => {
+    const store = open();
+    store.insert(queued("d1"));
+    const superseded = [supersede(queued("d1"), "d2", 2)];
+    // @ts-expect-error a value that the table refuses
+    const broken: SpentKey = { ...key, request: null };
+    expect(() => store.insert(queued("d2"), { superseded, key: broken, run })).toThrow("NOT NULL");
+    expect(store.find("d1")).toEqual(queued("d1"));
+    expect(store.find("d2")).toBeUndefined();
+    expect(store.guard("web", "1/deploy.yml")).toBeUndefined();
+  });
+
+  test("a guard that cannot be written takes everything else with it", () => {
+    const store = open();
+    store.insert(queued("d1"));
+    const superseded = [supersede(queued("d1"), "d2", 2)];
+    expect(() => store.insert(queued("d2"), { superseded, key, run: { ...run, number: 1.5 } })).toThrow(
+      "INTEGER",
+    );
+    expect(store.find("d1")).toEqual(queued("d1"));
+    expect(store.find("d2")).toBeUndefined();
+    expect(store.spentKey("me", "k", 1)).toBeUndefined();
+  });
 });
 
 describe("a commit is one transaction:", () => {

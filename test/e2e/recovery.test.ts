@@ -90,34 +90,6 @@ describe.each(Object.keys(FORMS))("%s", (form) => {
 });
 
 test.concurrent(
-  "deployments that waited when the daemon was killed end as interrupted, nothing is touched",
-  async () => {
-    await using scene = await startWeb("plain", false);
-    const { project, aws, daemon } = scene;
-    const image = aws.repository("web");
-    const before = await lifeOf(project, "web");
-    aws.registry.faults.add({ kind: "hang" }, { on: "manifest" });
-    const running = await daemon.deploy(
-      { service: "web", image: `${image}:v2` },
-      { Prefer: "respond-async" },
-    );
-    const waiting = await daemon.deploy(
-      { service: "web", image: `${image}:v1` },
-      { Prefer: "respond-async" },
-    );
-    await daemon.waitForLog((line) => line.message === "deployment started");
-    expect(await daemon.stop("SIGKILL")).toBe(137);
-    aws.registry.faults.clear();
-    await using second = await daemon.startAgain();
-    for (const reply of [running, waiting]) {
-      const id = reply.headers.get("Deployer-Deployment") ?? "";
-      await expectInterrupted(scene, second, id, "before anything was touched");
-    }
-    expect(await lifeOf(project, "web")).toEqual(before);
-  },
-);
-
-test.concurrent(
   "a deployment whose switch was committed when the daemon was killed has succeeded",
   async () => {
     await using scene = await startWeb("plain", true);

@@ -1,0 +1,123 @@
+import { expect, test } from "bun:test";
+
+import { digestOf, fakeWorld, never, running, service, type World } from "../../test/fakes.ts";
+import { begin } from "./deployment.ts";
+import type { Phase } from "./ports.ts";
+import { recover } from "./recover.ts";
+import { Worker } from "./worker.ts";
+
+function shop(): World {
+  const world = fakeWorld([
+    service("web", { dependsOn: [{ service: "db", condition: "service_started", required: true }] }),
+    service("db"),
+  ]);
+  world.add("web");
+  world.add("db");
+  return world;
+}
+
+async function deployed(world: World, image: string): Promise<void> {
+  const worker = new Worker(world, world.queue, Promise.resolve(), () => "d1");
+  await worker.submit({ service: "web", image, force: false }, "github-actions");
+  await worker.ended("d1", never());
+}
+
+function story(world: World): string[] {
+  return world.store.events("d1", 0, 100).map(({ phase, level, text }) => `${phase} ${level}: ${text}`);
+}
+
+const phases = (world: World): Phase[] => world.store.events("d1", 0, 100).map(({ phase }) => phase);
+
+test("a deployment that succeeds tells each of its steps", async () => {
+  const world = shop();
+  await deployed(world, "web:v2");
+  const text = `web:v2@${digestOf("web:v2")}`;
+  expect(story(world)).toEqual([
+    "accepted info: github-actions asks for web:v2 on web",
+    "started info: its turn has come",
+    `resolved info: to be rolled out: ${text}`,
+    `pulled info: ${text} is on this host`,
+    "dependencies info: seeing to what it depends on: db",
+    "creating info: creating 1 beside 1",
+    "switching info: stopping web-1",
+    "watching info: starting web-2 and watching that it stays up",
+    `committed info: web runs ${text} from now on`,
+    "removed info: removed web-1",
+    "ended info: succeeded",
+  ]);
+});
+
+test("one that changes nothing says so", async () => {
+  const world = shop();
+  await deployed(world, "web:v1");
+  expect(phases(world)).toEqual(["accepted", "started", "resolved", "pulled", "unchanged", "ended"]);
+});
+
+test("one that goes back says why, on one line", async () => {
+  const world = shop();
+  world.lives.set("web:v2", { exits: { after: 500, code: 3 } });
+  await deployed(world, "web:v2");
+  expect(story(world).slice(-3)).toEqual([
+    "watching info: starting web-2 and watching that it stays up",
+    'going_back error: container web-2 of service "web" exited with code 3',
+    'ended error: rolled_back: container web-2 of service "web" exited with code 3; what serves now: web:v1 in container web-1',
+  ]);
+});
+
+test("one that fails before anything was touched has no step after that", async () => {
+  const world = shop();
+  world.fail("pull web:v2", "no space left on device");
+  await deployed(world, "web:v2");
+  expect(phases(world)).toEqual(["accepted", "started", "resolved", "ended"]);
+});
+
+test("each step is told before its effect", async () => {
+  const world = shop();
+  const seen: Record<string, Phase | undefined> = {};
+  for (const call of ["create web 2", "stop web-1", "start web-2"])
+    world.before(call, () => void (seen[call] = phases(world).at(-1)));
+  await deployed(world, "web:v2");
+  expect(seen).toEqual({ "create web 2": "creating", "stop web-1": "switching", "start web-2": "watching" });
+});
+
+test("one that a kill left unfinished tells so, and its end", async () => {
+  const world = shop();
+  world.store.insert(begin(running("web", { status: "queued" }), 1));
+  await recover(world);
+  expect(story(world)).toEqual([
+    "log warn: the daemon stopped in the middle of it and runs again",
+    "ended error: failed: interrupted: the daemon stopped before the deployment could end; nothing was touched",
+  ]);
+});
+
+test("one whose place a newer one takes tells so, as one that a restart of the daemon left waiting does", async () => {
+  const world = shop();
+  world.store.insert(running("web", { status: "queued", startedAt: undefined }));
+  const worker = new Worker(world, world.queue, new Promise(() => undefined), () => "d2");
+  await worker.submit({ service: "web", image: undefined, force: false }, "me");
+  expect(story(world)).toEqual([
+    "log info: the daemon runs again, it still waits for its turn",
+    "ended info: superseded by d2",
+  ]);
+});
+
+test("whoever is woken by the end finds the deployment ended", async () => {
+  const world = shop();
+  const statuses: (string | undefined)[] = [];
+  const event = world.journal.event.bind(world.journal);
+  world.journal.event = (id, phase, level, text) => {
+    event(id, phase, level, text);
+    if (phase === "ended") statuses.push(world.store.find(id)?.status);
+  };
+  await deployed(world, "web:v2");
+  expect(statuses).toEqual(["succeeded"]);
+});
+
+test("a journal that cannot write changes nothing of the deployment", async () => {
+  // Its store does not know the deployment and refuses the events of it.
+  const world = { ...shop(), journal: fakeWorld([]).journal };
+  await deployed(world, "web:v2");
+  expect(world.store.find("d1")?.status).toBe("succeeded");
+  expect(story(world)).toEqual([]);
+  expect(world.ps()).toContain("web-2 running web:v2");
+});

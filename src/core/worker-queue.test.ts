@@ -1,0 +1,368 @@
+import { describe, expect, test } from "bun:test";
+
+import { fakeWorld, never, service, type World } from "../../test/fakes.ts";
+import { accept } from "./deployment.ts";
+import { Queue } from "./queue.ts";
+import { recover } from "./recover.ts";
+import type { DeployRequest } from "./request.ts";
+import { Worker } from "./worker.ts";
+
+const SECOND = 1_000;
+const DAY = 24 * 60 * 60 * SECOND;
+const KEY = { key: "k1", request: "POST /deploy 1" };
+
+/** A worker of its own with ids of its own: `a1`, `a2`, … for the name `a`. */
+function workerIn(world: World, ready: Promise<void> = Promise.resolve(), name = "d"): Worker {
+  let last = 0;
+  return new Worker(world, world.queue, ready, () => `${name}${(last += 1)}`);
+}
+
+/** What the next start of the daemon makes of the store. */
+function restarted(world: World): Worker {
+  const queue = new Queue();
+  const again = { ...world, queue, inTurn: queue.inTurn };
+  return workerIn(again, recover(again), "r");
+}
+
+function shop(): World {
+  const world = fakeWorld([service("web"), service("api")]);
+  world.add("web");
+  world.add("api");
+  return world;
+}
+
+const web = (image?: string, fields: Partial<DeployRequest> = {}): DeployRequest => ({
+  service: "web",
+  image,
+  force: false,
+  ...fields,
+});
+const started = (world: World): unknown[] =>
+  world.log.lines
+    .filter(({ message }) => message === "deployment started")
+    .map(({ fields }) => fields["deployment"]);
+
+describe("a waiting deployment", () => {
+  test("is superseded by a newer one, and those who wait for it learn by which", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me");
+    await worker.submit(web("web:v3"), "me");
+    const waiting = worker.ended("d2", never());
+    await worker.submit(web("web:v4"), "me");
+    const superseded = {
+      status: "superseded",
+      supersededBy: "d3",
+      code: "superseded",
+      reason: "superseded by d3",
+      changed: false,
+      startedAt: undefined,
+    };
+    expect(await waiting).toMatchObject(superseded);
+    expect(world.store.find("d2")).toMatchObject(superseded);
+    expect(await worker.ended("d2", never())).toMatchObject(superseded);
+    expect(await worker.ended("d3", never())).toMatchObject({ status: "succeeded" });
+    expect(started(world)).toEqual(["d1", "d3"]);
+    expect(world.ps()).toContain("web-3 running web:v4");
+    expect(world.log.lines).toContainEqual({
+      level: "info",
+      message: "deployment ended",
+      fields: expect.objectContaining({ deployment: "d2", status: "superseded", reason: "superseded by d3" }),
+    });
+  });
+
+  test("is not superseded by one of another service", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    for (const image of ["web:v2", "web:v3"]) await worker.submit(web(image), "me");
+    for (const image of ["api:v2", "api:v3"]) await worker.submit({ ...web(image), service: "api" }, "me");
+    for (const id of ["d1", "d2", "d3", "d4"])
+      expect(await worker.ended(id, never())).toMatchObject({ status: "succeeded" });
+  });
+
+  test("is superseded by one that looks the compose file's image up, whoever asks", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me");
+    await worker.submit(web("web:v3"), "me");
+    await worker.submit(web(), "you");
+    expect(await worker.ended("d2", never())).toMatchObject({ supersededBy: "d3" });
+    expect(await worker.ended("d3", never())).toMatchObject({ status: "succeeded" });
+    expect(world.ps()).toContain("web-3 running web:v1");
+  });
+
+  test("leaves its force to the one that takes its place", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me");
+    await worker.submit(web("web:v2", { force: true }), "me");
+    await worker.submit(web("web:v2"), "me");
+    await worker.submit(web("web:v2"), "me");
+    expect(world.store.find("d4")?.force).toBe(true);
+    expect(await worker.ended("d4", never())).toMatchObject({ status: "succeeded", changed: true });
+  });
+
+  test("stays as it is when the newer one is refused or cannot be written down", async () => {
+    const world = shop();
+    let isFull = false;
+    const store = {
+      ...world.store,
+      insert(...args: Parameters<typeof world.store.insert>) {
+        if (isFull) throw new Error("disk full");
+        world.store.insert(...args);
+      },
+    };
+    const worker = workerIn({ ...world, store });
+    await worker.submit(web("web:v2"), "me");
+    await worker.submit(web("web:v3"), "me");
+    await expect(worker.submit(web("evil:v1"), "me")).rejects.toMatchObject({ code: "not_deployable" });
+    isFull = true;
+    await expect(worker.submit(web("web:v4"), "me")).rejects.toThrow("disk full");
+    expect(await worker.ended("d2", never())).toMatchObject({ status: "succeeded" });
+  });
+
+  test("is queued, not running, while the daemon recovers, and can be superseded", async () => {
+    const world = shop();
+    const ready = Promise.withResolvers<void>();
+    const worker = workerIn(world, ready.promise);
+    await worker.submit(web("web:v2"), "me");
+    await worker.submit(web("web:v3"), "me");
+    expect(world.store.find("d1")).toMatchObject({ status: "superseded", supersededBy: "d2" });
+    expect(world.store.find("d2")?.status).toBe("queued");
+    ready.resolve();
+    expect(await worker.ended("d2", never())).toMatchObject({ status: "succeeded" });
+  });
+});
+
+test("20 requests within a second for one service are two rollouts at most, each told the truth", async () => {
+  const world = shop();
+  const worker = workerIn(world);
+  for (let n = 1; n <= 20; n += 1) await worker.submit(web(`web:v${n + 1}`), "me");
+  const ends = await Promise.all(Array.from({ length: 20 }, (_, n) => worker.ended(`d${n + 1}`, never())));
+  expect(started(world)).toEqual(["d1", "d20"]);
+  expect(ends.map(({ supersededBy }) => supersededBy)).toEqual([
+    undefined,
+    ...Array.from({ length: 18 }, (_, n) => `d${n + 3}`),
+    undefined,
+  ]);
+  expect(world.ps()).toContain("web-3 running web:v21");
+});
+
+describe("what waits when the daemon ends", () => {
+  test("runs after the next start, once, those who ask are told how it ended", async () => {
+    const world = shop();
+    const first = workerIn(world);
+    await first.submit(web("web:v2"), "me");
+    await first.submit(web("web:v3"), "me");
+    await first.stop();
+    const worker = restarted(world);
+    expect(await worker.ended("d2", never())).toMatchObject({ status: "succeeded" });
+    expect(started(world)).toEqual(["d1", "d2"]);
+    expect(world.ps()).toContain("web-3 running web:v3");
+    await worker.stop();
+    await restarted(world).stop();
+    expect(started(world)).toEqual(["d1", "d2"]);
+  });
+
+  test("runs in the order it was accepted, after the recovery, with no limit on how long that takes", async () => {
+    const world = shop();
+    for (const [id, name] of [
+      ["b", "web"],
+      ["a", "api"],
+    ] as const)
+      world.store.insert(accept(id, { ...web(`${name}:v2`), service: name }, "me", 1));
+    const ready = Promise.withResolvers<void>();
+    const worker = workerIn(world, ready.promise);
+    world.clock.at(300 * SECOND, ready.resolve);
+    expect(await worker.ended("b", never())).toMatchObject({ status: "succeeded" });
+    expect(await worker.ended("a", never())).toMatchObject({ status: "succeeded" });
+    expect(started(world)).toEqual(["b", "a"]);
+  });
+
+  test("is superseded by what was accepted after it, before the end or after the start", async () => {
+    const world = shop();
+    for (const [id, force] of [
+      ["d1", false],
+      ["d2", true],
+      ["d3", false],
+    ] as const)
+      world.store.insert(accept(id, web(`web:${id}`, { force }), "me", 1));
+    const worker = workerIn(world, new Promise(() => undefined), "r");
+    expect(world.store.find("d1")).toMatchObject({ status: "superseded", supersededBy: "d2" });
+    expect(world.store.find("d2")).toMatchObject({ status: "superseded", supersededBy: "d3" });
+    expect(world.store.find("d3")).toMatchObject({ status: "queued", force: true });
+    await worker.submit(web("web:v9"), "me");
+    expect(await worker.ended("d3", never())).toMatchObject({ supersededBy: "r1" });
+    await worker.stop();
+  });
+
+  test("does not keep the recovery from a turn at its service", async () => {
+    const world = shop();
+    world.store.insert(accept("d1", web("web:v2"), "me", 1));
+    const ready = Promise.withResolvers<void>();
+    const worker = workerIn(world, ready.promise);
+    await world.inTurn("web", async () => ready.resolve());
+    expect(await worker.ended("d1", never())).toMatchObject({ status: "succeeded" });
+  });
+
+  test("fails truthfully when its service has left the compose file", async () => {
+    const world = shop();
+    world.store.insert(accept("d1", web("web:v2"), "me", 1));
+    world.file.delete("web");
+    expect(await restarted(world).ended("d1", never())).toMatchObject({
+      status: "failed",
+      code: "not_found",
+    });
+  });
+
+  test("waits on through a second stop before the recovery is over", async () => {
+    const world = shop();
+    world.store.insert(accept("d1", web("web:v2"), "me", 1));
+    await workerIn(world, new Promise(() => undefined)).stop();
+    expect(world.store.find("d1")?.status).toBe("queued");
+    expect(await restarted(world).ended("d1", never())).toMatchObject({ status: "succeeded" });
+  });
+});
+
+describe("a request with a key", () => {
+  test("that is sent again is the same deployment and starts nothing, then and after its end", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const first = await worker.submit(web("web:v2"), "me", KEY);
+    expect(await worker.submit(web("web:v2"), "me", KEY)).toMatchObject({ id: first.id });
+    const end = await worker.ended(first.id, never());
+    expect(await worker.submit(web("web:v2"), "me", KEY)).toEqual(end);
+    expect(started(world)).toEqual(["d1"]);
+  });
+
+  test("that is sent twice at once is one deployment", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const both = await Promise.all([1, 2].map(() => worker.submit(web("web:v2"), "me", KEY)));
+    expect(both.map(({ id }) => id)).toEqual(["d1", "d1"]);
+    await worker.ended("d1", never());
+    expect(started(world)).toEqual(["d1"]);
+  });
+
+  test("is known after a restart, when the file cannot be read, and while the daemon stops", async () => {
+    const world = shop();
+    const first = workerIn(world);
+    await first.submit(web("web:v2"), "me", KEY);
+    await first.stop();
+    expect(await first.submit(web("web:v2"), "me", KEY)).toMatchObject({ id: "d1", status: "succeeded" });
+    const broken = { ...world.compose, project: () => Promise.reject(new Error("line 3")) };
+    const worker = workerIn({ ...world, compose: broken });
+    expect(await worker.submit(web("web:v2"), "me", KEY)).toMatchObject({ id: "d1", status: "succeeded" });
+    expect(started(world)).toEqual(["d1"]);
+  });
+
+  test("that is another one is refused, and says which deployment the key stands for", async () => {
+    const worker = workerIn(shop());
+    await worker.submit(web("web:v2"), "me", KEY);
+    await expect(
+      worker.submit(web("web:v3"), "me", { ...KEY, request: "POST /deploy 2" }),
+    ).rejects.toMatchObject({
+      code: "conflict",
+      message:
+        "this Idempotency-Key was used for another request, deployment d1; every request needs a key of its own",
+    });
+  });
+
+  test("of another issuer is another one", async () => {
+    const worker = workerIn(shop());
+    await worker.submit(web("web:v2"), "me", KEY);
+    expect((await worker.submit(web("web:v2"), "you", KEY)).id).toBe("d2");
+  });
+
+  test("that was refused spends none", async () => {
+    const worker = workerIn(shop());
+    await expect(worker.submit(web("evil:v1"), "me", KEY)).rejects.toMatchObject({ code: "not_deployable" });
+    expect((await worker.submit(web("web:v2"), "me", KEY)).id).toBe("d1");
+  });
+
+  test("is remembered for 24 hours", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me", KEY);
+    await worker.ended("d1", never());
+    const age = (): number => world.clock.now() - (world.store.find("d1")?.createdAt ?? 0);
+    await world.clock.sleep(DAY - 1 - age());
+    expect((await worker.submit(web("web:v2"), "me", KEY)).id).toBe("d1");
+    await world.clock.sleep(1);
+    expect((await worker.submit(web("web:v2"), "me", KEY)).id).toBe("d2");
+  });
+});
+
+describe("the order guard", () => {
+  const run = (number: number, attempt = 1, workflow = "1/deploy.yml") => ({ workflow, number, attempt });
+  const older = {
+    code: "superseded",
+    message: 'superseded by d1\nrun 40 is older than 41; use rollback or "force": true',
+  };
+
+  test("refuses a run older than the newest accepted one, while that waits or runs and afterwards", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v41", { run: run(41) }), "me");
+    const late = (): Promise<unknown> => worker.submit(web("web:v40", { run: run(40) }), "me");
+    await expect(late()).rejects.toMatchObject(older);
+    await worker.ended("d1", never());
+    await expect(late()).rejects.toMatchObject(older);
+    expect(world.store.unfinished()).toEqual([]);
+  });
+
+  test("outlives a restart", async () => {
+    const world = shop();
+    const first = workerIn(world);
+    await first.submit(web("web:v41", { run: run(41) }), "me");
+    await first.stop();
+    await expect(restarted(world).submit(web("web:v40", { run: run(40) }), "me")).rejects.toMatchObject(
+      older,
+    );
+  });
+
+  test("counts what was accepted, though it failed", async () => {
+    const world = shop();
+    world.fail("pull web:v41");
+    const worker = workerIn(world);
+    await worker.submit(web("web:v41", { run: run(41) }), "me");
+    expect((await worker.ended("d1", never())).status).toBe("failed");
+    await expect(worker.submit(web("web:v40", { run: run(40) }), "me")).rejects.toMatchObject(older);
+    expect((await worker.submit(web("web:v41", { run: run(41) }), "me")).id).toBe("d2");
+  });
+
+  test("does not count what was refused", async () => {
+    const worker = workerIn(shop());
+    await expect(worker.submit(web("evil:v41", { run: run(41) }), "me")).rejects.toThrow("repository");
+    expect((await worker.submit(web("web:v40", { run: run(40) }), "me")).id).toBe("d1");
+  });
+
+  test("compares within one workflow and one service only, and not with requests without a run", async () => {
+    const worker = workerIn(shop());
+    await worker.submit(web("web:v41", { run: run(41) }), "me");
+    await worker.submit(web("web:v1", { run: run(1, 1, "1/nightly.yml") }), "me");
+    await worker.submit({ ...web("api:v1", { run: run(1) }), service: "api" }, "me");
+    expect((await worker.submit(web("web:v2"), "me")).id).toBe("d4");
+  });
+
+  test("lets a forced older run pass and stays where it is", async () => {
+    const worker = workerIn(shop());
+    await worker.submit(web("web:v41", { run: run(41) }), "me");
+    expect((await worker.submit(web("web:v39", { run: run(39), force: true }), "me")).id).toBe("d2");
+    await expect(worker.submit(web("web:v40", { run: run(40) }), "me")).rejects.toMatchObject(older);
+  });
+
+  test("is not passed by force that a waiting deployment would leave", async () => {
+    const worker = workerIn(shop());
+    await worker.submit(web("web:v41", { run: run(41) }), "me");
+    await worker.submit(web("web:v42", { force: true }), "me");
+    await expect(worker.submit(web("web:v40", { run: run(40) }), "me")).rejects.toMatchObject(older);
+  });
+
+  test("is asked after the key: a repetition of what has become old is what it was", async () => {
+    const worker = workerIn(shop());
+    await worker.submit(web("web:v40", { run: run(40) }), "me", KEY);
+    await worker.submit(web("web:v41", { run: run(41) }), "me");
+    expect((await worker.submit(web("web:v40", { run: run(40) }), "me", KEY)).id).toBe("d1");
+  });
+});

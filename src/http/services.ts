@@ -1,0 +1,30 @@
+import type { ServiceState } from "../core/services.ts";
+import { authenticate } from "./authenticate.ts";
+import type { HttpContext } from "./context.ts";
+import type { Daemon } from "./daemon.ts";
+import { replyJson } from "./reply.ts";
+
+/** `GET /services`: `{"services":[…]}`, what the compose file and the pins want and what Docker runs. */
+export async function getServices(c: HttpContext, daemon: Daemon): Promise<Response> {
+  await authenticate(c, daemon);
+  return replyJson(c, 200, { services: (await daemon.services()).map(serviceJson) });
+}
+
+function serviceJson(service: ServiceState): Record<string, unknown> {
+  const { running } = service;
+  return {
+    service: service.name,
+    state: service.state,
+    health: service.health ?? null,
+    replicas: service.replicas,
+    wanted: { image: service.wanted.image, digest: service.wanted.digest ?? null },
+    running:
+      running === undefined
+        ? null
+        : { image: running.image, digest: running.digest ?? null, image_id: running.imageId },
+    since: service.since ?? null,
+    exit_code: service.exitCode ?? null,
+    deployment: service.deployment ?? null,
+    drift: service.drift,
+  };
+}

@@ -1,0 +1,185 @@
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { fakeStore } from "../../test/fakes.ts";
+import { accept, begin, type Deployment, end } from "../core/deployment.ts";
+import type { DeploymentQuery, Store } from "../core/ports.ts";
+import { openStore, type OpenStore } from "./store.ts";
+
+let folder = "";
+let opened: OpenStore[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "history-test-"));
+});
+afterEach(() => {
+  for (const store of opened) store.close();
+  opened = [];
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function open(): OpenStore {
+  const store = openStore(folder);
+  opened.push(store);
+  return store;
+}
+
+const queued = (id: string, at: number, service = "web"): Deployment =>
+  accept(id, { service, image: undefined, force: false }, "me", at);
+function ended(
+  id: string,
+  at: number,
+  status: "succeeded" | "failed" = "succeeded",
+  service = "web",
+): Deployment {
+  const outcome = { status, digest: undefined, reason: "", code: undefined, changed: true };
+  return end(begin(queued(id, at, service), at), outcome, at);
+}
+const event = (text: string) => ({ at: 7, phase: "log", level: "info", text }) as const;
+const pinOf = (deployment: string, service = "web") => ({
+  service,
+  imageText: "web:v1@sha256:1",
+  fileImage: "web:v1",
+  digest: "sha256:1",
+  recorded: "abc",
+  deployment,
+});
+const ids = (store: Store, query: Partial<DeploymentQuery> = {}): string[] =>
+  store
+    .list({ service: undefined, status: undefined, before: undefined, limit: 100, ...query })
+    .map(({ id }) => id);
+const FOR_EVER = { createdBefore: 0, keep: 1_000_000, batch: 100 };
+
+// As in store.test.ts: the tests of the core rely on the store without a disk.
+describe.each<[string, () => Store]>([
+  ["the store", open],
+  ["the store without a disk", fakeStore],
+])("%s", (_, make) => {
+  test("lists newest first, by id within a millisecond, from any place on", () => {
+    const store = make();
+    store.insert(ended("a", 1));
+    store.insert(ended("c", 2, "failed"));
+    store.insert(queued("b", 2, "api"));
+    store.insert(ended("d", 3, "failed", "api"));
+    expect(ids(store)).toEqual(["d", "c", "b", "a"]);
+    expect(ids(store, { limit: 2 })).toEqual(["d", "c"]);
+    expect(ids(store, { before: { createdAt: 2, id: "c" } })).toEqual(["b", "a"]);
+    expect(ids(store, { before: { createdAt: 2, id: "bb" } })).toEqual(["b", "a"]);
+    expect(ids(store, { service: "api" })).toEqual(["d", "b"]);
+    expect(ids(store, { status: "failed" })).toEqual(["d", "c"]);
+    expect(ids(store, { service: "api", status: "failed" })).toEqual(["d"]);
+    expect(ids(store, { service: "api", before: { createdAt: 3, id: "d" } })).toEqual(["b"]);
+  });
+
+  test("numbers the events of each deployment from 1", () => {
+    const store = make();
+    store.insert(queued("d1", 1));
+    store.insert(queued("d2", 1));
+    store.addEvent("d1", event("one"));
+    store.addEvent("d2", event("of another"));
+    store.addEvent("d1", { ...event("two"), phase: "ended", level: "error" });
+    expect(store.events("d1", 0, 10)).toEqual([
+      { seq: 1, ...event("one") },
+      { seq: 2, at: 7, phase: "ended", level: "error", text: "two" },
+    ]);
+    expect(store.events("d1", 1, 10).map(({ seq }) => seq)).toEqual([2]);
+    expect(store.events("d1", 0, 1).map(({ seq }) => seq)).toEqual([1]);
+    expect(store.events("d1", 2, 10)).toEqual([]);
+    expect(store.events("nope", 0, 10)).toEqual([]);
+    expect(() => store.addEvent("nope", event("x"))).toThrow("FOREIGN KEY");
+  });
+
+  test("keeps a read key until it has expired", () => {
+    const store = make();
+    store.insert(queued("d1", 1));
+    store.saveReadKey({ hash: "h1", deployment: "d1", expiresAt: 10 });
+    store.saveReadKey({ hash: "h2", deployment: "d1", expiresAt: 11 });
+    expect(store.readKey("h1")).toEqual({ hash: "h1", deployment: "d1", expiresAt: 10 });
+    expect(store.readKey("h3")).toBeUndefined();
+    store.dropExpiredReadKeys(10);
+    expect(store.readKey("h1")).toBeUndefined();
+    expect(store.readKey("h2")).toBeDefined();
+  });
+
+  test("forgets what is too old and what is too many, the oldest first, no more than asked for", () => {
+    const store = make();
+    for (let n = 0; n < 9; n += 1) store.insert(ended(`d${n}`, n));
+    expect(store.prune(FOR_EVER)).toBe(0);
+    expect(store.prune({ createdBefore: 3, keep: 100, batch: 2 })).toBe(2);
+    expect(ids(store)).toEqual(["d8", "d7", "d6", "d5", "d4", "d3", "d2"]);
+    expect(store.prune({ createdBefore: 3, keep: 100, batch: 2 })).toBe(1);
+    expect(store.prune({ createdBefore: 3, keep: 100, batch: 2 })).toBe(0);
+    expect(store.prune({ createdBefore: 0, keep: 4, batch: 100 })).toBe(2);
+    expect(ids(store)).toEqual(["d8", "d7", "d6", "d5"]);
+    expect(store.prune({ createdBefore: 7, keep: 3, batch: 100 })).toBe(2);
+    expect(ids(store)).toEqual(["d8", "d7"]);
+  });
+
+  test("never forgets a deployment that has not ended, nor that of a pin", () => {
+    const store = make();
+    store.insert(ended("pinned", 1));
+    store.insert(queued("waiting", 2));
+    store.insert(begin(queued("running", 3), 3));
+    store.insert(ended("plain", 4));
+    store.commit(pinOf("pinned"), []);
+    expect(store.prune({ createdBefore: 100, keep: 1, batch: 100 })).toBe(1);
+    expect(ids(store)).toEqual(["running", "waiting", "pinned"]);
+    store.insert(ended("next", 5));
+    store.commit(pinOf("next"), []);
+    expect(store.prune({ createdBefore: 100, keep: 1, batch: 100 })).toBe(1);
+    expect(ids(store)).toEqual(["next", "running", "waiting"]);
+  });
+
+  test("forgets events and keys with their deployment", () => {
+    const store = make();
+    for (const id of ["d1", "d2"]) {
+      const key = { key: id, request: "POST /deploy 1", issuer: "me", expiresAt: 1_000 };
+      store.insert(ended(id, id === "d1" ? 1 : 2), { superseded: [], key, run: undefined });
+      store.addEvent(id, event("one"));
+      store.saveReadKey({ hash: `key of ${id}`, deployment: id, expiresAt: 1_000 });
+    }
+    expect(store.prune({ createdBefore: 0, keep: 1, batch: 100 })).toBe(1);
+    expect(store.find("d1")).toBeUndefined();
+    expect(store.events("d1", 0, 10)).toEqual([]);
+    expect(store.readKey("key of d1")).toBeUndefined();
+    expect(store.spentKey("me", "d1", 0)).toBeUndefined();
+    expect(store.spentKey("me", "d2", 0)).toBeDefined();
+    expect(store.events("d2", 0, 10)).toHaveLength(1);
+    expect(store.readKey("key of d2")).toBeDefined();
+  });
+});
+
+test("every listing is read from an index, without sorting", () => {
+  open();
+  const database = new Database(join(folder, "deployer.db"));
+  const conditions = ["", "service = 'web'", "status = 'failed'", "service = 'web' AND status = 'failed'"];
+  for (const condition of conditions) {
+    for (const place of ["", "(created_at, id) < (5, 'x')"]) {
+      const where = [condition, place].filter((part) => part !== "").join(" AND ");
+      const sql = `SELECT * FROM deployments ${where === "" ? "" : `WHERE ${where}`} ORDER BY created_at DESC, id DESC LIMIT 50`;
+      const plan = database.query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
+      const text = plan.map(({ detail }) => detail).join("; ");
+      expect([sql, text]).toEqual([sql, expect.stringContaining("USING INDEX deployments_by_")]);
+      expect([sql, text]).toEqual([sql, expect.not.stringContaining("TEMP B-TREE")]);
+    }
+  }
+  database.close();
+});
+
+test("a database of the first version gets its history and keeps what it has", async () => {
+  const database = new Database(join(folder, "deployer.db"));
+  database.run(await Bun.file(join(import.meta.dir, "migrations/0001_initial.sql")).text());
+  database.run("PRAGMA user_version = 1");
+  database.run(
+    `INSERT INTO deployments (id, service, force, issuer, status, reason, created_at, ended_at) VALUES ('d1', 'web', 0, 'me', 'succeeded', '', 5, 6)`,
+  );
+  database.run("INSERT INTO pins VALUES ('web', 'web:v1@sha256:1', 'web:v1', 'sha256:1', 'abc', 'd1')");
+  database.close();
+  const store = open();
+  expect(ids(store)).toEqual(["d1"]);
+  expect(store.pins()).toEqual([pinOf("d1")]);
+  store.addEvent("d1", event("one"));
+  expect(store.events("d1", 0, 10)).toHaveLength(1);
+});

@@ -1,0 +1,72 @@
+import type { Database } from "bun:sqlite";
+
+import type { DeploymentEvent, DeploymentQuery, History, ReadKey } from "../core/ports.ts";
+import { type DeploymentRow, fromRow } from "./rows.ts";
+
+/** The part of the store that people read. */
+export function createHistory(database: Database): History {
+  const insertEvent = database.query(
+    `INSERT INTO events (deployment, seq, at, phase, level, text)
+     VALUES ($deployment, (SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE deployment = $deployment), $at, $phase, $level, $text)`,
+  );
+  const selectEvents = database.query<DeploymentEvent, [string, number, number]>(
+    "SELECT seq, at, phase, level, text FROM events WHERE deployment = ? AND seq > ? ORDER BY seq LIMIT ?",
+  );
+  const insertReadKey = database.query(
+    "INSERT INTO read_keys (hash, deployment, expires_at) VALUES ($hash, $deployment, $expiresAt)",
+  );
+  const selectReadKey = database.query<ReadKey, [string]>(
+    "SELECT hash, deployment, expires_at AS expiresAt FROM read_keys WHERE hash = ?",
+  );
+  const deleteReadKeys = database.query("DELETE FROM read_keys WHERE expires_at <= ?");
+  const selectOldestKept = database.query<Place, [number]>(
+    "SELECT created_at AS createdAt, id FROM deployments ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?",
+  );
+  const deleteOld = database.query(
+    `DELETE FROM deployments WHERE id IN (
+       SELECT id FROM deployments WHERE (created_at, id) < ($createdAt, $id)
+         AND ended_at IS NOT NULL AND id NOT IN (SELECT deployment FROM pins)
+       ORDER BY created_at, id LIMIT $batch)`,
+  );
+
+  return {
+    list(query) {
+      const { sql, values } = listing(query);
+      return database
+        .query<DeploymentRow, (string | number)[]>(sql)
+        .all(...values)
+        .map((row) => fromRow(row));
+    },
+    addEvent: (deployment, { at, phase, level, text }) =>
+      void insertEvent.run({ deployment, at, phase, level, text }),
+    events: (deployment, after, limit) => selectEvents.all(deployment, after, limit),
+    saveReadKey: (key) => void insertReadKey.run(key),
+    readKey: (hash) => selectReadKey.get(hash) ?? undefined,
+    dropExpiredReadKeys: (now) => void deleteReadKeys.run(now),
+    prune({ createdBefore, keep, batch }) {
+      const byAge: Place = { createdAt: createdBefore, id: "" };
+      const byNumber = selectOldestKept.get(keep - 1) ?? byAge;
+      const { createdAt, id } = byNumber.createdAt < byAge.createdAt ? byAge : byNumber;
+      return deleteOld.run({ createdAt, id, batch }).changes;
+    },
+  };
+}
+
+/** Where a deployment stands in the order of time. */
+type Place = { createdAt: number; id: string };
+
+/** One of eight statements, each read straight from the index that fits it. */
+function listing({ service, status, before, limit }: DeploymentQuery): {
+  sql: string;
+  values: (string | number)[];
+} {
+  const conditions: [sql: string, values: (string | number)[]][] = [];
+  if (service !== undefined) conditions.push(["service = ?", [service]]);
+  if (status !== undefined) conditions.push(["status = ?", [status]]);
+  if (before !== undefined) conditions.push(["(created_at, id) < (?, ?)", [before.createdAt, before.id]]);
+  const where = conditions.length === 0 ? "" : `WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
+  return {
+    sql: `SELECT * FROM deployments ${where} ORDER BY created_at DESC, id DESC LIMIT ?`,
+    values: [...conditions.flatMap(([, values]) => values), limit],
+  };
+}
