@@ -54,7 +54,8 @@ test.concurrent.each(ATTACKS)(
       body: encoded({ service: "web" }),
       deadline: OTHERS_DEADLINE,
     });
-    expect(deploy.status).toBe(200);
+    // The attacks run side by side, and a newer deployment of one service takes the place of a waiting one.
+    expect(deploy.text).toMatch(/^deploy request successful for service web\n$|^superseded by \w+\n$/);
     await waitFor("all of them to be cut", CUT_DEADLINE, () => connections.every((one) => one.isClosed()));
     expect(daemon.rss()).toBeLessThan(MAX_RESIDENT);
     expect(connections.map((one) => one.received()).filter((text) => text.includes(" 200 "))).toEqual([]);
