@@ -5,7 +5,7 @@ import { run } from "../test/support/run.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const PROGRAM = join(ROOT, "dist", "deployer-service");
-const SOURCES = "{src/**/*,build.ts,package-lock.json}";
+const SOURCES = ["src/**/*", "build.ts", "package-lock.json"];
 
 /** Path of the built program; builds it if it is missing or older than what it is built from. */
 export async function builtProgram(): Promise<string> {
@@ -17,8 +17,8 @@ export async function builtProgram(): Promise<string> {
 }
 
 function newestSource(): number {
-  const files = new Bun.Glob(SOURCES).scanSync({ cwd: ROOT, absolute: true });
-  return Math.max(...[...files].map(modified));
+  const files = SOURCES.flatMap((glob) => [...new Bun.Glob(glob).scanSync({ cwd: ROOT, absolute: true })]);
+  return Math.max(...files.map(modified));
 }
 
 /** Milliseconds since the epoch; 0 for a file that is not there. */
