@@ -146,18 +146,23 @@ test("no key, token or password of the walk-through is in the log", () => {
 
 test('the commands of this README under "Deploy by hand" do what it says', async () => {
   const v4 = await aws.publish("frontend", "v4");
-  const blocks = await codeBlocks("README.md", "Deploy by hand", "sh");
-  expect(blocks.length).toBeGreaterThan(0);
-  const keys = join(home, "test-keys");
-  for (const block of blocks) {
-    expect(block).toContain("localhost:8686");
-    const result = await shell(
-      block.replaceAll("localhost:8686", "localhost:$PORT").replaceAll("curl ", "curl -s "),
-      { IMAGE: v4.reference },
-      keys,
-    );
-    expect(result).toEqual({ exitCode: 0, stdout: SUCCESS.replace("frontend", "web"), stderr: "" });
-  }
+  const [deploy = "", follow = "", ...more] = (await codeBlocks("README.md", "Deploy by hand", "sh")).map(
+    (block) => block.replaceAll("localhost:8686", "localhost:$PORT").replaceAll("curl ", "curl -s "),
+  );
+  expect(more).toEqual([]);
+  expect(await shell(deploy, { IMAGE: v4.reference }, join(home, "test-keys"))).toEqual({
+    exitCode: 0,
+    stdout: SUCCESS.replace("frontend", "web"),
+    stderr: "",
+  });
+  const { headers } = await daemon.deploy({ service: "web", image: v4.reference, force: true });
+  const [READ = "", ID = ""] = ["Deployer-Read", "Deployer-Deployment"].map(
+    (name) => headers.get(name) ?? "",
+  );
+  const followed = await shell(follow, { READ, ID });
+  expect(followed.exitCode).toBe(0);
+  expect(followed.stdout).toMatch(/^id: 5$/m);
+  expect(followed.stdout).toMatch(/^event: done$/m);
   await runs("web", v4);
 });
 
