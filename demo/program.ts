@@ -17,7 +17,9 @@ export async function builtProgram(): Promise<string> {
 }
 
 function newestSource(): number {
-  const files = SOURCES.flatMap((glob) => [...new Bun.Glob(glob).scanSync({ cwd: ROOT, absolute: true })]);
+  const files = SOURCES.flatMap((glob) =>
+    Array.from(new Bun.Glob(glob).scanSync({ cwd: ROOT, absolute: true })),
+  );
   return Math.max(...files.map(modified));
 }
 
