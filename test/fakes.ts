@@ -2,26 +2,21 @@ import { type Deployment, hasEnded } from "../src/core/deployment.ts";
 import { DeployerError } from "../src/core/errors.ts";
 import { type ImageReference, parseImage } from "../src/core/image.ts";
 import type {
-  Before,
   Clock,
   Compose,
   Container,
-  DeploymentEvent,
   Engine,
   ImageTexts,
   Log,
-  Look,
-  Origin,
   OtherCounts,
-  Pin,
   Ports,
   Project,
-  ReadKey,
   Registry,
   Service,
   Source,
-  Store,
 } from "../src/core/ports.ts";
+import type { DeploymentEvent, ReadKey } from "../src/core/history.ts";
+import type { Before, Look, Origin, Pin, Store } from "../src/core/store.ts";
 import { LiveJournal } from "../src/core/journal.ts";
 import type { Guard } from "../src/core/order.ts";
 import { Queue } from "../src/core/queue.ts";

@@ -6,7 +6,8 @@ import { bringImage } from "./images.ts";
 import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";
 import { remove } from "./restore.ts";
-import type { Container, Pin, Ports, Project, Service, Source } from "./ports.ts";
+import type { Container, Ports, Project, Service, Source } from "./ports.ts";
+import type { Pin } from "./store.ts";
 
 /**
  * The start of the daemon, after recovery: services that run are left alone; one without a container is brought up as it

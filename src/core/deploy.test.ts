@@ -132,6 +132,7 @@ describe("a new image", () => {
     world.lives.set("web:v2", { exits: { after: 100, code: 0 } });
     expect(await deployed(world, { image: "web:v2" })).toMatchObject({ status: "succeeded", changed: true });
     expect(world.ps()).toEqual(["web-2 exited web:v2"]);
+    expect(world.store.origin("web-2")).toBeDefined();
   });
 
   test("keeps the pins of the other services, in its own file and in the final one", async () => {

@@ -1,4 +1,6 @@
-import type { Clock, DeploymentEvent, Journal, Log, Phase, Store } from "./ports.ts";
+import type { Clock, Log } from "./ports.ts";
+import type { DeploymentEvent, Journal, Phase } from "./history.ts";
+import type { Store } from "./store.ts";
 
 /** Not more than a line, whatever a registry or Docker has to say. */
 const LONGEST_TEXT = 2_000;

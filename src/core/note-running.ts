@@ -1,4 +1,4 @@
-import type { Store } from "./ports.ts";
+import type { Store } from "./store.ts";
 
 /**
  * What runs has changed by our own doing, and is noted at once: a host or a Docker that goes down before the next look

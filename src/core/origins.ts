@@ -1,5 +1,6 @@
 import { imageTexts, withImage } from "./pins.ts";
-import type { Container, ImageTexts, Origin, Ports, Service } from "./ports.ts";
+import type { Container, ImageTexts, Ports, Service } from "./ports.ts";
+import type { Origin } from "./store.ts";
 
 /**
  * What a container was created from: as we noted it, or the compose file as it is now if Compose's own hash says so,

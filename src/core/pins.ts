@@ -1,4 +1,5 @@
-import type { ImageTexts, Pin, Ports, Project } from "./ports.ts";
+import type { ImageTexts, Ports, Project } from "./ports.ts";
+import type { Pin } from "./store.ts";
 
 /**
  * The pins that still hold. Where the operator has changed the image in the compose file, or removed the service,

@@ -1,8 +1,7 @@
-import type { Deployment, DeploymentStatus } from "./deployment.ts";
 import type { ImageReference } from "./image.ts";
-import type { Guard, Run } from "./order.ts";
-import type { SpentKey } from "./repeat.ts";
 import type { Secret } from "./secret.ts";
+import type { Journal } from "./history.ts";
+import type { Store } from "./store.ts";
 
 /** Structured log. `fields` must be free of secrets; the adapter writes one JSON object a line. */
 export interface Log {
@@ -186,34 +185,6 @@ export interface Compose {
   writePins(images: ImageTexts): Promise<void>;
 }
 
-/** The image a service runs by decision of a succeeded deployment. */
-export type Pin = {
-  service: string;
-  /** Text its containers were created with. */
-  imageText: string;
-  /** What the compose file said then; when that changes, the operator has decided anew and the pin is dropped. */
-  fileImage: string;
-  digest: string;
-  /** Name of the recorded configuration its containers were created from. */
-  recorded: string;
-  deployment: string;
-};
-
-/** What a container was created from, as far as we know; `configHash` is `""` when all we know is that the file has changed since. */
-export type Origin = { container: string; service: string; configHash: string; recorded: string };
-
-/** What ran before a deployment touched anything: the way back. */
-export type Before = {
-  /** Containers that ran, or that Docker was restarting. */
-  running: string[];
-  /** All containers of the service, stopped ones too. */
-  all: string[];
-  /** The configuration that ran, for when its containers do not survive the switch. */
-  recorded: string;
-  /** The old containers may have been told to stop. */
-  switching?: boolean | undefined;
-};
-
 /** What a deployment works with. */
 export type Ports = {
   engine: Engine;
@@ -228,114 +199,3 @@ export type Ports = {
 
 /** Runs a task when all earlier ones for the same service have ended. Tasks of different services overlap. */
 export type InTurn = <T>(service: string, task: () => Promise<T>) => Promise<T>;
-
-/** Which step of a deployment an event is about; `log` is what is said beside the steps. */
-export type Phase =
-  | "accepted"
-  | "started"
-  | "resolved"
-  | "pulled"
-  | "unchanged"
-  | "dependencies"
-  | "creating"
-  | "switching"
-  | "watching"
-  | "committed"
-  | "removed"
-  | "going_back"
-  | "ended"
-  | "log";
-
-export type DeploymentEvent = {
-  /** 1, 2, 3 … within its deployment. */
-  seq: number;
-  /** Milliseconds since the epoch. */
-  at: number;
-  phase: Phase;
-  level: "info" | "warn" | "error";
-  /** One line for people, free of secrets. */
-  text: string;
-};
-
-/** The story of a deployment, told to people while it happens. It never throws: what cannot be told is done all the same. */
-export interface Journal {
-  event(deployment: string, phase: Phase, level: DeploymentEvent["level"], text: string): void;
-}
-
-/** Which deployments to list, newest first. */
-export type DeploymentQuery = {
-  service: string | undefined;
-  status: DeploymentStatus | undefined;
-  /** Only those older than this one, which need not be there any more. */
-  before: { createdAt: number; id: string } | undefined;
-  limit: number;
-};
-
-/** What reads one deployment until `expiresAt` (milliseconds since the epoch), known by its hash only. */
-export type ReadKey = { hash: string; deployment: string; expiresAt: number };
-
-/** What has happened, kept for people; nothing is decided by it. */
-export interface History {
-  list(query: DeploymentQuery): Deployment[];
-  /** Appends to the deployment's events. */
-  addEvent(deployment: string, event: Omit<DeploymentEvent, "seq">): void;
-  /** At most `limit` events with a number above `after`, in order. */
-  events(deployment: string, after: number, limit: number): DeploymentEvent[];
-  saveReadKey(key: ReadKey): void;
-  readKey(hash: string): ReadKey | undefined;
-  dropExpiredReadKeys(now: number): void;
-  /**
-   * Removes up to `batch` deployments with their events, oldest first: those created before `createdBefore`, and those
-   * beyond the `keep` newest; never an unfinished one or that of a pin.
-   * @returns how many are gone
-   */
-  prune(limits: { createdBefore: number; keep: number; batch: number }): number;
-}
-
-/** The durable memory. Every call is synchronous and on disk when it returns. */
-export interface Store extends History {
-  /** A new deployment and what becomes true with it, in one transaction. */
-  insert(deployment: Deployment, acceptance?: Acceptance): void;
-  update(deployment: Deployment): void;
-  find(id: string): Deployment | undefined;
-  /** Queued and running ones, in the order they were inserted. */
-  unfinished(): Deployment[];
-  /** What a key stands for that has not expired at `now`. */
-  spentKey(issuer: string, key: string, now: number): { request: string; deployment: string } | undefined;
-  /** The newest accepted run of a workflow for a service. */
-  guard(service: string, workflow: string): Guard | undefined;
-  saveBefore(deployment: string, before: Before): void;
-  /** From now on what ran before may have been told to stop. */
-  saveSwitching(deployment: string): void;
-  before(deployment: string): Before | undefined;
-  pins(): Pin[];
-  /** The switch made final: the pin and what its containers were created from, in one transaction. */
-  commit(pin: Pin, origins: Origin[]): void;
-  dropPin(service: string): void;
-  origin(container: string): Origin | undefined;
-  saveOrigins(origins: Origin[]): void;
-  /** Names of the recorded configurations that a pin, a container or an unfinished deployment needs. */
-  neededRecords(): ReadonlySet<string>;
-  /** Containers that ran at the last look, and under which boot of the host. */
-  lastLook(): Look | undefined;
-  saveLook(look: Look): void;
-  /** The compose project this state belongs to; undefined before the first look at the file. */
-  projectName(): string | undefined;
-  saveProjectName(name: string): void;
-}
-
-/** What else becomes true when a deployment is accepted. */
-export type Acceptance = {
-  /** Those whose place it takes, at their end. */
-  superseded: Deployment[];
-  /** Its caller's key, from now on spent; those that have expired by the time it was accepted are forgotten. */
-  key: SpentKey | undefined;
-  /** Where the order guard of its service moves to. */
-  run: Run | undefined;
-};
-
-export type Look = {
-  /** Which start of the host and of Docker it was under. */
-  start: string;
-  running: string[];
-};

@@ -1,7 +1,8 @@
 import { containersOf, isKeptUp } from "./containers.ts";
 import { type Deployment, end, type Outcome } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
-import type { Before, Ports } from "./ports.ts";
+import type { Ports } from "./ports.ts";
+import type { Before } from "./store.ts";
 import { remove, restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";

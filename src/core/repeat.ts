@@ -1,6 +1,6 @@
 import type { Deployment } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Store } from "./ports.ts";
+import type { Store } from "./store.ts";
 
 /** How long a key is remembered. */
 const KEY_LIFE_MS = 24 * 60 * 60 * 1000;

@@ -1,6 +1,7 @@
 import { containersOf, isKeptUp } from "./containers.ts";
 import { noteRunning } from "./note-running.ts";
-import type { Before, Container, Named, Ports, Store } from "./ports.ts";
+import type { Container, Named, Ports } from "./ports.ts";
+import type { Before, Store } from "./store.ts";
 import { recreate } from "./recreate.ts";
 import { startAndStay } from "./stay-running.ts";
 

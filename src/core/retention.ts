@@ -1,4 +1,5 @@
-import type { Clock, Log, Store } from "./ports.ts";
+import type { Clock, Log } from "./ports.ts";
+import type { Store } from "./store.ts";
 
 const KEEP_MS = 90 * 24 * 3_600_000;
 const KEEP_DEPLOYMENTS = 10_000;

@@ -1,7 +1,8 @@
 import { containersOf, shortId } from "./containers.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
 import { errorCode, publicMessage } from "./errors.ts";
-import type { Before, Engine, Ports, Project, Service } from "./ports.ts";
+import type { Engine, Ports, Project, Service } from "./ports.ts";
+import type { Before } from "./store.ts";
 import { restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharers } from "./sharers.ts";

@@ -4,7 +4,8 @@ import type { Deployment, Outcome } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
 import { noteRunning } from "./note-running.ts";
 import { imageTexts, withImage } from "./pins.ts";
-import type { Before, Container, ImageTexts, Ports, Project, Service } from "./ports.ts";
+import type { Container, ImageTexts, Ports, Project, Service } from "./ports.ts";
+import type { Before } from "./store.ts";
 import { remove } from "./restore.ts";
 import { rollBack } from "./roll-back.ts";
 import { renewSharers } from "./sharers.ts";
@@ -45,7 +46,7 @@ export async function rollOut(
     signal.throwIfAborted();
     tell("watching", `starting ${candidates.map(shortId).join(", ")} and watching that it stays up`);
     serving = await startAndStay(candidates, ports, signal);
-    commit(deployment, target, images, recorded, serving, ports);
+    commit(deployment, target, images, recorded, candidates, ports);
     tell("committed", `${service.name} runs ${images.get(service.name)} from now on`);
   } catch (error) {
     return await rollBack(error, deployment, target, project, before, ports);

@@ -1,7 +1,8 @@
 import { isKeptUp, isRunning } from "./containers.ts";
 import { parseImage } from "./image.ts";
 import { withImage } from "./pins.ts";
-import type { Container, Pin, Ports, Project, Service } from "./ports.ts";
+import type { Container, Ports, Project, Service } from "./ports.ts";
+import type { Pin } from "./store.ts";
 
 /** A service as it should be and as it is. */
 export type ServiceState = {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { digestOf, fakeWorld, never, running, service, type World } from "../../test/fakes.ts";
 import { begin } from "./deployment.ts";
-import type { Phase } from "./ports.ts";
+import type { Phase } from "./history.ts";
 import { recover } from "./recover.ts";
 import { Worker } from "./worker.ts";
 

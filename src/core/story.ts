@@ -1,5 +1,6 @@
 import type { Deployment } from "./deployment.ts";
-import type { Phase, Ports } from "./ports.ts";
+import type { Ports } from "./ports.ts";
+import type { Phase } from "./history.ts";
 
 type Teller = Pick<Ports, "journal">;
 

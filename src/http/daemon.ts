@@ -1,6 +1,7 @@
 import type { Caller } from "../core/caller.ts";
 import type { Deployment } from "../core/deployment.ts";
-import type { DeploymentQuery, Log } from "../core/ports.ts";
+import type { Log } from "../core/ports.ts";
+import type { DeploymentQuery } from "../core/history.ts";
 import type { RepeatKey } from "../core/repeat.ts";
 import type { DeployRequest } from "../core/request.ts";
 import type { Secret } from "../core/secret.ts";

@@ -1,4 +1,4 @@
-import type { DeploymentEvent } from "../core/ports.ts";
+import type { DeploymentEvent } from "../core/history.ts";
 import { DeployerError } from "../core/errors.ts";
 import { prefersEvents } from "./accept.ts";
 import { authenticateReader } from "./authenticate.ts";

@@ -1,7 +1,7 @@
 import type { Deployment } from "../core/deployment.ts";
 import { accept, begin, end, type Outcome } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
-import type { DeploymentEvent } from "../core/ports.ts";
+import type { DeploymentEvent } from "../core/history.ts";
 import { Secret } from "../core/secret.ts";
 import type { Connection } from "./context.ts";
 import type { Daemon } from "./daemon.ts";

@@ -1,5 +1,5 @@
 import { type Deployment, hasEnded } from "../core/deployment.ts";
-import type { DeploymentEvent } from "../core/ports.ts";
+import type { DeploymentEvent } from "../core/history.ts";
 
 /** Shorter than the idle limits of the load balancers and proxies on the way. */
 const HEARTBEAT_MS = 15_000;

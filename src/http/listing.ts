@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { type Deployment, STATUSES } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
-import type { DeploymentQuery } from "../core/ports.ts";
+import type { DeploymentQuery } from "../core/history.ts";
 import { authenticate } from "./authenticate.ts";
 import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";

@@ -6,7 +6,8 @@ import { join } from "node:path";
 
 import { fakeStore } from "../../test/fakes.ts";
 import { accept, begin, type Deployment, end } from "../core/deployment.ts";
-import type { DeploymentQuery, Store } from "../core/ports.ts";
+import type { DeploymentQuery } from "../core/history.ts";
+import type { Store } from "../core/store.ts";
 import { openStore, type OpenStore } from "./store.ts";
 
 let folder = "";

@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 
-import type { DeploymentEvent, DeploymentQuery, History, ReadKey } from "../core/ports.ts";
+import type { DeploymentEvent, DeploymentQuery, History, ReadKey } from "../core/history.ts";
 import { type DeploymentRow, fromRow } from "./rows.ts";
 
 /** The part of the store that people read. */

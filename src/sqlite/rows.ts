@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import type { Deployment, DeploymentStatus } from "../core/deployment.ts";
 import type { ErrorCode } from "../core/errors.ts";
-import type { Before, Look } from "../core/ports.ts";
+import type { Before, Look } from "../core/store.ts";
 
 /** A deployment as the table has it. */
 export type DeploymentRow = {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { fakeStore } from "../../test/fakes.ts";
 import { accept, begin, type Deployment, end, supersede } from "../core/deployment.ts";
-import type { Acceptance, Origin, Pin, Store } from "../core/ports.ts";
+import type { Acceptance, Origin, Pin, Store } from "../core/store.ts";
 import type { SpentKey } from "../core/repeat.ts";
 import { openStore } from "./store.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Deployment } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
 import type { Run } from "../core/order.ts";
-import type { Acceptance, Before, Look, Origin, Pin, Store } from "../core/ports.ts";
+import type { Acceptance, Before, Look, Origin, Pin, Store } from "../core/store.ts";
 import { bootId } from "../system/boot.ts";
 import { createHistory } from "./history.ts";
 import { migrate } from "./migrate.ts";

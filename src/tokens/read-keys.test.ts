@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { fakeClock, fakeStore } from "../../test/fakes.ts";
 import { accept } from "../core/deployment.ts";
-import type { ReadKey } from "../core/ports.ts";
+import type { ReadKey } from "../core/history.ts";
 import { createReadKeys } from "./read-keys.ts";
 
 const DAY_MS = 86_400_000;

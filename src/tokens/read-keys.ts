@@ -1,4 +1,5 @@
-import type { Clock, History } from "../core/ports.ts";
+import type { Clock } from "../core/ports.ts";
+import type { History } from "../core/history.ts";
 import { Secret } from "../core/secret.ts";
 
 const LIFETIME_MS = 24 * 3_600_000;
