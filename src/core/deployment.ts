@@ -21,12 +21,24 @@ export type DeploymentStatus = (typeof STATUSES)[number];
  */
 export type EndStatus = Exclude<DeploymentStatus, "queued" | "running">;
 
-/** One recorded attempt to bring a service to an image. */
+/** A service of a deployment and the image it is brought to. */
+export type Part = {
+  service: string;
+  /** The image the caller asked for; undefined: the one the compose file names, or that of the version gone back to. */
+  image: string | undefined;
+  /** `sha256:…` of what was rolled out, once resolved. */
+  digest: string | undefined;
+};
+
+/** One recorded attempt to bring one service, or several as one, to an image. */
 export type Deployment = {
   id: string;
-  service: string;
-  /** The image the caller asked for; undefined: the one the compose file names. */
-  image: string | undefined;
+  /** `rollback`: to a version that a deployment committed earlier, image and configuration. */
+  kind: "deploy" | "rollback";
+  /** At least one, no service twice. */
+  parts: readonly Part[];
+  /** Of a rollback: the deployment whose version is wanted; undefined: the version before the one that runs. */
+  to: string | undefined;
   /** Roll out even when nothing changed. */
   force: boolean;
   /** `iss` of the token that asked for it. */
@@ -38,53 +50,86 @@ export type Deployment = {
   code: ErrorCode | undefined;
   /** Whether containers were replaced; undefined until it has ended. */
   changed: boolean | undefined;
-  /** `sha256:…` of what was rolled out, once resolved. */
-  digest: string | undefined;
+  /** What failed containers left behind, gathered before they were removed. */
+  diagnoses: readonly Diagnosis[];
   /** Id of the one that took its place. */
   supersededBy: string | undefined;
+  /** How often it was begun: a daemon that was killed before the switch begins it again. */
+  attempts: number;
   /** Milliseconds since the epoch. */
   createdAt: number;
   startedAt: number | undefined;
   endedAt: number | undefined;
 };
 
+/** What a container that failed left behind. */
+export type Diagnosis = {
+  service: string;
+  /** Its id, as `docker ps` shows it. */
+  container: string;
+  /** Undefined while it runs. */
+  exitCode: number | undefined;
+  /** Name of the signal that ended it (exit codes above 128), `SIGKILL`. */
+  signal: string | undefined;
+  oomKilled: boolean;
+  restarts: number;
+  /** What its last health check had to say: the output of HEALTHCHECK, or the HTTP status seen. */
+  health: string | undefined;
+  /** Its last lines, without control characters, oldest first. */
+  output: readonly string[];
+};
+
 /** What the end of a deployment adds to its record. */
 export type Outcome = {
   status: EndStatus;
-  digest: string | undefined;
+  /** By service, as far as they were resolved. */
+  digests: ReadonlyMap<string, string>;
+  diagnoses: readonly Diagnosis[];
   reason: string;
   code: ErrorCode | undefined;
   changed: boolean;
 };
 
 /** A deployment as it is accepted. */
-export function accept(
-  id: string,
-  request: { service: string; image: string | undefined; force: boolean },
-  issuer: string,
-  now: number,
-): Deployment {
+export function accept(id: string, request: DeploymentRequest, issuer: string, now: number): Deployment {
   return {
     id,
-    service: request.service,
-    image: request.image,
+    kind: request.kind,
+    parts: request.parts.map(({ service, image }) => ({ service, image, digest: undefined })),
+    to: request.to,
     force: request.force,
     issuer,
     status: "queued",
     reason: "",
     code: undefined,
     changed: undefined,
-    digest: undefined,
+    diagnoses: [],
     supersededBy: undefined,
+    attempts: 0,
     createdAt: now,
     startedAt: undefined,
     endedAt: undefined,
   };
 }
 
+/** What is wanted, before it is a deployment. */
+export type DeploymentRequest = Pick<Deployment, "kind" | "to" | "force"> & {
+  parts: readonly { service: string; image: string | undefined }[];
+};
+
+/** The services it is about. */
+export function servicesOf({ parts }: Pick<Deployment, "parts">): string[] {
+  return parts.map(({ service }) => service);
+}
+
+/** `web`, or `web, worker`. */
+export function nameOf(deployment: Pick<Deployment, "parts">): string {
+  return servicesOf(deployment).join(", ");
+}
+
 const MOVES: Record<DeploymentStatus, readonly DeploymentStatus[]> = {
   queued: ["running", "failed", "superseded"],
-  running: ["succeeded", "failed", "rolled_back", "rollback_failed"],
+  running: ["running", "succeeded", "failed", "rolled_back", "rollback_failed"],
   succeeded: [],
   failed: [],
   rolled_back: [],
@@ -96,14 +141,22 @@ export function hasEnded(deployment: Deployment): boolean {
   return MOVES[deployment.status].length === 0;
 }
 
-/** `queued` -> `running`. */
+/** `queued` -> `running`, or once more after the daemon was killed. */
 export function begin(deployment: Deployment, now: number): Deployment {
-  return { ...move(deployment, "running"), startedAt: now };
+  return {
+    ...move(deployment, "running"),
+    startedAt: deployment.startedAt ?? now,
+    attempts: deployment.attempts + 1,
+  };
 }
 
 /** To its end; an illegal move is a bug and throws. */
-export function end(deployment: Deployment, outcome: Outcome, now: number): Deployment {
-  return { ...move(deployment, outcome.status), ...outcome, endedAt: now };
+export function end(deployment: Deployment, { digests, ...outcome }: Outcome, now: number): Deployment {
+  const parts = deployment.parts.map((part) => ({
+    ...part,
+    digest: digests.get(part.service) ?? part.digest,
+  }));
+  return { ...move(deployment, outcome.status), ...outcome, parts, endedAt: now };
 }
 
 /** `queued` -> `superseded`, by a newer deployment. */

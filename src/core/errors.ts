@@ -16,6 +16,10 @@ export type ErrorCode =
   | "registry_denied" // the registry refused the credential
   | "image_not_found" // the registry answered: no such image
   | "registry_unavailable" // network, 5xx, 429: worth another try
+  | "wrong_platform" // the image is not for this host
+  | "disk_full" // the image does not fit
+  | "before" // a command that had to run before the rollout failed
+  | "unhealthy" // the candidate did not pass the gate, or failed while it was watched
   | "rollout" // the candidate could not be created, started, or did not stay up
   | "interrupted" // the daemon stopped before the deployment could end
   | "internal";

@@ -1,5 +1,6 @@
 import type { ImageReference } from "./image.ts";
 import type { Secret } from "./secret.ts";
+import type { HealthRequest, Settings } from "./settings.ts";
 import type { Journal } from "./history.ts";
 import type { Store } from "./store.ts";
 
@@ -29,8 +30,18 @@ export type Container = {
   exitCode: number;
   /** What its HEALTHCHECK says; `none` when it has none. */
   health: "none" | "starting" | "healthy" | "unhealthy";
+  /** Its HEALTHCHECK; undefined without one, and when it is disabled. */
+  healthcheck: Healthcheck | undefined;
+  /** What the last run of its HEALTHCHECK printed, one line; `""` before the first. */
+  healthOutput: string;
   /** It exposes a port, by its image or the compose file: a server, not a job. */
   exposesPorts: boolean;
+  /** Those of them that are TCP, ascending. */
+  tcpPorts: number[];
+  /** The networks it is attached to, or will be once it is started. Empty in another's network, or without any. */
+  networks: Attachment[];
+  /** `host`, `none`, `container:<id>`, or the name of a network. */
+  networkMode: string;
   oomKilled: boolean;
   /** How often Docker restarted it by its restart policy. */
   restarts: number;
@@ -50,6 +61,49 @@ export type Container = {
   oneOff: boolean;
   /** Names of volumes nobody named: Compose carries them over only in its own recreate. */
   anonymousVolumes: string[];
+  labels: Readonly<Record<string, string>>;
+};
+
+/** A HEALTHCHECK with Docker's defaults filled in. */
+export type Healthcheck = {
+  /** As it is executed in the container: `CMD-SHELL` has become `["/bin/sh", "-c", …]`. */
+  argv: string[];
+  intervalMs: number;
+  timeoutMs: number;
+  startPeriodMs: number;
+  retries: number;
+};
+
+/** A container's place in a network. */
+export type Attachment = {
+  network: string;
+  /** Id of the network. */
+  networkId: string;
+  /** Names that peers find it by, without its own id and name: its service, and what the compose file adds. */
+  aliases: string[];
+  /** IPv4, else IPv6; `""` while it does not run. */
+  address: string;
+};
+
+/** A local image. */
+export type Image = {
+  id: string;
+  os: string;
+  /** In Go's words: `amd64`, `arm64`. */
+  architecture: string;
+  /** It declares volumes: each of its containers gets anonymous ones. */
+  hasVolumes: boolean;
+  /** `repo:tag`. */
+  tags: string[];
+  /** `repo@sha256:…`. */
+  digests: string[];
+};
+
+export type ExecResult = {
+  /** Undefined when it was still running at the deadline. */
+  exitCode: number | undefined;
+  /** The last line it printed, without control characters. */
+  output: string;
 };
 
 /** The Docker Engine API. Every call has a deadline of its own; failures are `docker` errors. */
@@ -71,8 +125,24 @@ export interface Engine {
   remove(id: string, options: { volumes: boolean }): Promise<void>;
   /** The last lines a container printed, stdout and stderr in order, without control characters. */
   logs(id: string, lines: number): Promise<string[]>;
+  /** Runs a command in a running container as its own user, and waits for it until the deadline. Errors: `docker`, when it does not run. */
+  exec(id: string, argv: string[], deadlineMs: number): Promise<ExecResult>;
+  /** Takes a container off a network, whether it runs or not. Not attached is success. */
+  disconnect(networkId: string, id: string): Promise<void>;
+  /** Attaches a container to a network, with these aliases and what else the compose file says of it there. Attached is success. */
+  connect(attachment: Attachment, id: string): Promise<void>;
+  /** The engine's platform, and the folder it keeps images in. */
+  info(): Promise<{ os: string; architecture: string; rootDir: string }>;
   /** The id (`sha256:…`) of a local image, or undefined when this host does not have it. */
   imageId(image: string): Promise<string | undefined>;
+  /** A local image by any of its names or its id. */
+  image(image: string): Promise<Image | undefined>;
+  /** All local images, without intermediate layers. */
+  images(): Promise<Image[]>;
+  /** Gives a local image one more name. Errors: `docker`. */
+  tag(id: string, repository: string, tag: string): Promise<void>;
+  /** Removes a name of an image, and the image with its last one. Used by a container: `in use`; not there: `gone`. */
+  removeImage(name: string): Promise<"removed" | "in use" | "gone">;
   /** Asks the registry through Docker which digest (`sha256:…`) a reference has now. */
   resolveDigest(image: string, credential: Credential | undefined, signal: AbortSignal): Promise<string>;
   /** Pulls `repository@digest` or `repository:tag`; Docker needs nothing but this request's credential. */
@@ -118,8 +188,11 @@ export type Service = {
   /** How many containers the file wants. */
   replicas: number;
   containerName: string | undefined;
-  /** Other repositories `x-deployer.images` allows. */
-  images: string[];
+  settings: Settings;
+  /** Why two containers of it cannot run side by side, for people; empty when they can. */
+  rollingObstacles: string[];
+  /** `os/architecture[/variant]` that the file asks for instead of the host's. */
+  platform: string | undefined;
   dependsOn: Dependency[];
   /** Services whose namespaces or volumes its containers live in: they hold on to one container of each. */
   sharesWith: string[];
@@ -155,6 +228,8 @@ export interface Compose {
   files(): Promise<string[]>;
   /** Saves the whole resolved project with these image texts; the same content has the same name. Errors: `compose_file`. */
   record(images: ImageTexts): Promise<string>;
+  /** A recorded configuration as a project. Errors: `compose_file`, when it is gone. */
+  recorded(name: string): Promise<Project>;
   /** Removes recorded configurations that nothing needs any more: they hold secrets, rotated ones too. Recent ones stay. */
   forget(needed: ReadonlySet<string>): Promise<void>;
   /** Compose's own configuration hash of a service in a recorded configuration: what the label of an unchanged container says. */
@@ -181,13 +256,45 @@ export interface Compose {
     service: string,
     prepare: () => Promise<{ withDependencies: boolean }>,
   ): Promise<void>;
+  /**
+   * Starts a one-off container of `service` with another command and these labels, and does not wait for its end.
+   * Dependencies are left alone. Errors: `rollout`.
+   */
+  runOneOff(
+    source: Source,
+    service: string,
+    argv: string[],
+    labels: Readonly<Record<string, string>>,
+  ): Promise<void>;
   /** Replaces the file that `docker compose -f <file> -f <pins>` is meant to be used with. */
   writePins(images: ImageTexts): Promise<void>;
+}
+
+/** HTTP to a container, for its health. */
+export interface Probe {
+  /**
+   * The status of one GET request. No redirect is followed, no proxy used, the body is dropped.
+   * Errors: `rollout`, saying what happened instead of an answer: refused, reset, no answer in time, not HTTP.
+   */
+  status(
+    address: string,
+    port: number,
+    request: Pick<HealthRequest, "path" | "host" | "headers">,
+    deadlineMs: number,
+  ): Promise<number>;
+}
+
+/** The disks of this host. */
+export interface Disk {
+  /** Free bytes where this path is, undefined when that cannot be seen from here. */
+  free(path: string): number | undefined;
 }
 
 /** What a deployment works with. */
 export type Ports = {
   engine: Engine;
+  probe: Probe;
+  disk: Disk;
   compose: Compose;
   registry: Registry;
   store: Store;

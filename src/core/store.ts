@@ -2,6 +2,7 @@ import type { Deployment } from "./deployment.ts";
 import type { Guard, Run } from "./order.ts";
 import type { SpentKey } from "./repeat.ts";
 import type { History } from "./history.ts";
+import type { Settings, Strategy } from "./settings.ts";
 
 /** The durable memory. Every call is synchronous and on disk when it returns. */
 export interface Store extends History {
@@ -15,17 +16,22 @@ export interface Store extends History {
   spentKey(issuer: string, key: string, now: number): { request: string; deployment: string } | undefined;
   /** The newest accepted run of a workflow for a service. */
   guard(service: string, workflow: string): Guard | undefined;
-  saveBefore(deployment: string, before: Before): void;
-  /** From now on what ran before may have been told to stop. */
-  saveSwitching(deployment: string): void;
-  before(deployment: string): Before | undefined;
+  /** The newest run of each workflow, of one service or of all. */
+  guards(service?: string): (Guard & { service: string })[];
+  /** @returns how many were forgotten */
+  dropGuards(service: string): number;
+  saveProgress(deployment: string, progress: Progress): void;
+  progress(deployment: string): Progress | undefined;
   pins(): Pin[];
-  /** The switch made final: the pin and what its containers were created from, in one transaction. */
-  commit(pin: Pin, origins: Origin[]): void;
+  /** The switch made final for all services of a deployment, in one transaction. */
+  commit(commits: readonly Commit[]): void;
+  /** What deployments committed for a service and is kept to go back to, last committed first. */
+  versions(service: string): Version[];
+  dropVersion(version: Pick<Version, "service" | "deployment">): void;
   dropPin(service: string): void;
   origin(container: string): Origin | undefined;
   saveOrigins(origins: Origin[]): void;
-  /** Names of the recorded configurations that a pin, a container or an unfinished deployment needs. */
+  /** Names of the recorded configurations that a pin, a version, a container or an unfinished deployment needs. */
   neededRecords(): ReadonlySet<string>;
   /** Containers that ran at the last look, and under which boot of the host. */
   lastLook(): Look | undefined;
@@ -41,7 +47,7 @@ export type Acceptance = {
   superseded: Deployment[];
   /** Its caller's key, from now on spent; those that have expired by the time it was accepted are forgotten. */
   key: SpentKey | undefined;
-  /** Where the order guard of its service moves to. */
+  /** Where the order guards of its services move to. */
   run: Run | undefined;
 };
 
@@ -67,14 +73,64 @@ export type Pin = {
 /** What a container was created from, as far as we know; `configHash` is `""` when all we know is that the file has changed since. */
 export type Origin = { container: string; service: string; configHash: string; recorded: string };
 
+/** What a deployment made of a service for good. */
+export type Commit = { pin: Pin; version: Version; origins: Origin[] };
+
+/** Image and configuration that a deployment committed for a service: what can be gone back to. */
+export type Version = {
+  service: string;
+  /** The deployment that committed it. */
+  deployment: string;
+  /** Text its containers are created with. */
+  imageText: string;
+  fileImage: string;
+  digest: string;
+  /** The image it really was, `sha256:…`. */
+  imageId: string;
+  /** Name of the recorded configuration. */
+  recorded: string;
+  configHash: string;
+  /** Which decision of the service it was: 1, 2, 3 …; a rollback has the number of the version it went back to. */
+  number: number;
+  /** Milliseconds since the epoch. */
+  committedAt: number;
+};
+
+/** How far a rollout has come, written down before each effect: the way forward and the way back after a kill. */
+export type Progress = {
+  stage: Stage;
+  plans: Plan[];
+};
+
+/**
+ * - `preparing`: nothing that serves has been touched
+ * - `switching`: what serves may have been touched
+ * - `going_back`: the old version is being brought back
+ * - `committed`: the new version is what is wanted; only tidying up is left
+ */
+export type Stage = "preparing" | "switching" | "going_back" | "committed";
+
+/** What one service is to become and how. */
+export type Plan = {
+  service: string;
+  strategy: Strategy;
+  /** What is to run. */
+  version: Omit<Version, "deployment" | "committedAt">;
+  settings: Settings;
+  /** How many containers there shall be. */
+  replicas: number;
+  /** Ids of the new containers, once they are created. */
+  candidates: string[];
+  before: Before;
+};
+
 /** What ran before a deployment touched anything: the way back. */
 export type Before = {
   /** Containers that ran, or that Docker was restarting. */
   running: string[];
   /** All containers of the service, stopped ones too. */
   all: string[];
-  /** The configuration that ran, for when its containers do not survive the switch. */
+  /** The configuration that ran, for when its containers do not survive the switch; `""` when there was none. */
   recorded: string;
-  /** The old containers may have been told to stop. */
-  switching?: boolean | undefined;
+  settings: Settings;
 };

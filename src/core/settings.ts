@@ -1,0 +1,31 @@
+/** What a service says under `x-deployer` in the compose file, with the defaults filled in. */
+export type Settings = {
+  strategy: "auto" | Strategy;
+  /** TCP port that is asked; undefined: the only one the container exposes. */
+  port: number | undefined;
+  health: HealthRequest | undefined;
+  /** How long the gate waits; undefined: as long as the container's HEALTHCHECK may take, at least a minute. */
+  timeoutMs: number | undefined;
+  /** How long the new version is watched after the switch; 0: not at all. */
+  watchMs: number;
+  /** Commands that run in one-off containers of the new image before anything is replaced, one after the other. */
+  before: string[][];
+  /** Other repositories that the service may run images of. */
+  images: string[];
+  /** Old and new containers may write to the same mounts at the same time. */
+  sharedVolumes: boolean;
+};
+
+/** `recreate`: the old containers stop before the new ones start. `rolling`: the other way round. */
+export type Strategy = "rolling" | "recreate";
+
+/** An HTTP request to the container itself. Redirects are not followed. */
+export type HealthRequest = {
+  /** With its query. */
+  path: string;
+  /** `Host` header; undefined: address and port. */
+  host: string | undefined;
+  headers: Readonly<Record<string, string>>;
+  /** Statuses that pass, both ends included. */
+  status: { from: number; to: number };
+};
