@@ -1,7 +1,8 @@
 import { shortId } from "./containers.ts";
-import type { Diagnosis } from "./deployment.ts";
+import type { Deployment, Diagnosis } from "./deployment.ts";
 import type { Complaints } from "./gate.ts";
 import type { Container, Ports } from "./ports.ts";
+import { progressOf, saveProgress } from "./progress.ts";
 
 /** Of a failed container's output. */
 const LAST_LINES = 50;
@@ -22,24 +23,25 @@ const SIGNALS = new Map([
 ]);
 
 /**
- * What can be told of a container that failed, before it is removed: into the events and the log, and for the caller.
- * What cannot be found out is left out; this never throws.
+ * Gathers what can be told of a container that failed, before it is removed: for the events, the log and the caller.
+ * One that was never started has nothing to tell. What cannot be found out is left out; this never throws.
  */
 export async function diagnose(
+  deployment: Deployment,
   id: string,
-  deployment: string,
   complaints: Complaints,
-  ports: Pick<Ports, "engine" | "journal" | "log">,
-): Promise<Diagnosis | undefined> {
+  ports: Ports,
+): Promise<void> {
   try {
     const container = await ports.engine.container(id);
-    if (container === undefined || container.state === "created") return undefined;
+    if (container === undefined || container.state === "created") return;
     const diagnosis = describe(container, complaints, await lastLines(container, ports));
     tell(diagnosis, deployment, ports);
-    return diagnosis;
+    const { diagnoses } = progressOf(deployment, ports);
+    saveProgress(deployment, { diagnoses: [...diagnoses, diagnosis] }, ports);
   } catch (error) {
-    ports.log.warn("what a failed container left behind could not be read", { deployment, container: id, error });
-    return undefined;
+    const fields = { deployment: deployment.id, container: id, error };
+    ports.log.warn("what a failed container left behind could not be read", fields);
   }
 }
 
@@ -73,14 +75,14 @@ function describe(container: Container, complaints: Complaints, output: string[]
   };
 }
 
-function tell(diagnosis: Diagnosis, deployment: string, { journal, log }: Pick<Ports, "journal" | "log">): void {
-  log.error("a container failed", { deployment, ...diagnosis });
-  journal.event(deployment, "diagnosis", "error", summaryOf(diagnosis));
-  for (const line of diagnosis.output) journal.event(deployment, "output", "info", line);
+function tell(diagnosis: Diagnosis, { id }: Deployment, { journal, log }: Ports): void {
+  log.error("a container failed", { deployment: id, ...diagnosis });
+  journal.event(id, "diagnosis", "error", summaryOf(diagnosis));
+  for (const line of diagnosis.output) journal.event(id, "output", "info", line);
 }
 
 /** Without its output the rest is still worth telling. */
-async function lastLines(container: Container, { engine, log }: Pick<Ports, "engine" | "log">): Promise<string[]> {
+async function lastLines(container: Container, { engine, log }: Ports): Promise<string[]> {
   try {
     return await engine.logs(container.id, LAST_LINES);
   } catch (error) {

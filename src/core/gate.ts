@@ -3,6 +3,7 @@ import { DeployerError, type ErrorCode } from "./errors.ts";
 import { ask, type Check, checkOf, describeCheck } from "./health.ts";
 import type { Container, Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
+import { allOrNone } from "./wait.ts";
 
 /** One pass may be luck. */
 const PASSES = 3;
@@ -31,8 +32,8 @@ export async function startAndPass(
 ): Promise<Container[]> {
   for (const { id } of containers) await ports.engine.start(id);
   const started = await Promise.all(containers.map(({ id }) => existing(id, ports)));
-  const passed = await Promise.all(
-    started.map((container) => pass(container, settings, ports, signal, complaints)),
+  const passed = await allOrNone(started, signal, (container, either) =>
+    pass(container, settings, ports, either, complaints),
   );
   return passed.filter(isRunning);
 }
@@ -41,7 +42,7 @@ async function pass(
   first: Container,
   settings: Settings,
   ports: GatePorts,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
   complaints: Complaints,
 ): Promise<Container> {
   const { engine, clock } = ports;

@@ -105,8 +105,10 @@ export type Progress = {
   doneBefore: string[];
   /** Empty until the rollout begins. */
   plans: Plan[];
+  /** What failed containers left behind. */
+  diagnoses: Diagnosis[];
   /** Why it goes back. */
-  failure: Failure | undefined;
+  failure: { code: ErrorCode; message: string } | undefined;
 };
 
 /**
@@ -115,8 +117,6 @@ export type Progress = {
  * - `going_back`: the old version is being brought back
  */
 export type Stage = "preparing" | "switching" | "going_back";
-
-export type Failure = { code: ErrorCode; message: string; diagnoses: readonly Diagnosis[] };
 
 /** What one service is to become and how. */
 export type Plan = {

@@ -3,6 +3,7 @@ import { assertLives, type Complaints, failure } from "./gate.ts";
 import { ask, checkOf, describeCheck } from "./health.ts";
 import type { Container, Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
+import { allOrNone } from "./wait.ts";
 
 const ASK_EVERY_MS = 1_000;
 /** One may be a hiccup under the first real load. */
@@ -21,17 +22,10 @@ export async function watch(
   signal: AbortSignal,
   complaints: Complaints,
 ): Promise<Container[]> {
-  // The first that fails ends the watch of the others too.
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
-  try {
-    const watched = await Promise.all(
-      containers.map((container) => watchOne(container, settings, ports, either, complaints)),
-    );
-    return watched.filter(isRunning);
-  } finally {
-    over.abort(new Error("the watch is over"));
-  }
+  const watched = await allOrNone(containers, signal, (container, either) =>
+    watchOne(container, settings, ports, either, complaints),
+  );
+  return watched.filter(isRunning);
 }
 
 async function watchOne(
