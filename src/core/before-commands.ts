@@ -36,11 +36,14 @@ export async function runBefore(
   }
 }
 
-/** Removes the containers of the commands; they are needed until the deployment has ended. */
-export async function removeBefore({ id }: Deployment, project: Named, { engine }: Ports): Promise<void> {
-  for (const container of await engine.containers(project.name)) {
-    if (container.labels[LABEL]?.startsWith(`${id}.`) === true)
-      await engine.remove(container.id, { volumes: true });
+/** Removes the containers of commands whose deployment has ended; until then they say that the command has run. */
+export async function removeDoneBefore({ engine, store }: Ports): Promise<void> {
+  const project = store.projectName();
+  if (project === undefined) return;
+  const unfinished = new Set(store.unfinished().map(({ id }) => id));
+  for (const { id, labels } of await engine.containers(project)) {
+    const deployment = labels[LABEL]?.split(".")[0];
+    if (deployment !== undefined && !unfinished.has(deployment)) await engine.remove(id, { volumes: true });
   }
 }
 

@@ -42,12 +42,12 @@ export async function resume(deployment: Deployment, ports: Ports, signal: Abort
 async function beginAgain(deployment: Deployment, ports: Ports, signal: AbortSignal): Promise<Outcome> {
   const project = { name: ports.store.projectName() ?? "" };
   const undone = await bringBack(INTERRUPTED, deployment, project, ports);
-  if (undone.status !== "failed") return undone;
+  if (undone.status === "rollback_failed") return undone;
   if (deployment.attempts > ATTEMPTS) {
     const reason = `${undone.reason}\nit was begun ${ATTEMPTS} times, and the daemon stopped each time`;
-    return { ...undone, reason };
+    return { ...undone, status: "failed", reason };
   }
-  ports.journal.event(deployment.id, "log", "info", `nothing that serves was touched, beginning again`);
+  ports.journal.event(deployment.id, "log", "info", "nothing that serves was touched, beginning again");
   saveProgress(deployment, { plans: [], failure: undefined }, ports);
   return await deploy(deployment, ports, signal);
 }
