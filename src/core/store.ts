@@ -23,6 +23,7 @@ export interface Store extends History {
   /** @returns how many were forgotten */
   dropGuards(service: string): number;
   saveProgress(deployment: string, progress: Progress): void;
+  /** Of one that has not ended: at its end it is forgotten. */
   progress(deployment: string): Progress | undefined;
   pins(): Pin[];
   /** The switch made final for all services of a deployment, in one transaction. */
@@ -94,10 +95,11 @@ export type Version = {
   imageText: string;
   fileImage: string;
   digest: string;
-  /** The image it really was, `sha256:…`. */
+  /** The image it really was, `sha256:…`; `""` of what was committed before this was kept: `imageText` names it. */
   imageId: string;
   /** Name of the recorded configuration. */
   recorded: string;
+  /** `""` when it is not known. */
   configHash: string;
   /** Which decision of the service it was: one more than what it replaced; a rollback has the number of the version it went back to. */
   number: number;

@@ -36,7 +36,8 @@ export function fakeStore(): Store {
           .filter((each) => service === undefined || servicesOf(each).includes(service))
           .filter((each) => status === undefined || each.status === status)
           .filter((each) => before === undefined || isOlder(each, before))
-          .slice(0, limit),
+          .slice(0, limit)
+          .map(({ diagnoses: _diagnoses, ...summary }) => summary),
       ),
     addEvent(id, event) {
       if (!deployments.has(id)) throw new Error("FOREIGN KEY constraint failed");
@@ -136,7 +137,9 @@ export function fakeStore(): Store {
     neededRecords() {
       const plans = [...progresses.values()].flatMap((progress) => progress.plans);
       const needed = [
-        ...[...pins.values(), ...versions, ...origins.values()],
+        ...pins.values(),
+        ...versions,
+        ...origins.values(),
         ...plans.flatMap(({ before, version }) => [before, version]),
       ];
       return new Set(needed.map(({ recorded }) => recorded).filter((recorded) => recorded !== ""));
