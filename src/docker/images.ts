@@ -61,8 +61,8 @@ export function createImages(
   return {
     imageId,
     resolveDigest,
-    pull: (repository, tagOrDigest, credential, progress, signal) =>
-      pullImage(transport, clock, { repository, tagOrDigest, credential, progress, signal }),
+    pull: (repository, tagOrDigest, credential, progress, signal, platform) =>
+      pullImage(transport, clock, { repository, tagOrDigest, credential, progress, signal, platform }),
   };
 }
 
