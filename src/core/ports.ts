@@ -83,6 +83,8 @@ export type Attachment = {
   aliases: string[];
   /** IPv4, else IPv6; `""` while it does not run. */
   address: string;
+  /** What else the compose file says of it there (static addresses, links, driver options), in Docker's words: for `connect`. */
+  settings: Readonly<Record<string, unknown>>;
 };
 
 /** A local image. */
@@ -137,8 +139,8 @@ export interface Engine {
   imageId(image: string): Promise<string | undefined>;
   /** A local image by any of its names or its id. */
   image(image: string): Promise<Image | undefined>;
-  /** All local images, without intermediate layers. */
-  images(): Promise<Image[]>;
+  /** All local images by their names, without intermediate layers. */
+  images(): Promise<Pick<Image, "id" | "tags" | "digests">[]>;
   /** Gives a local image one more name. Errors: `docker`. */
   tag(id: string, repository: string, tag: string): Promise<void>;
   /** Removes a name of an image, and the image with its last one. Used by a container: `in use`; not there: `gone`. */
