@@ -46,12 +46,9 @@ function imageVolumes({ settings }: Service, { hasImageVolumes }: Now): string[]
   return ["its image declares a volume (x-deployer.shared_volumes: true allows it)"];
 }
 
-/** They hold on to a container that would be removed under them; deployed together they get new ones themselves. */
+/** They hold on to a container that would be removed under them. */
 function sharersLeftOut(service: Service, { services }: Project, { together }: Now): string[] {
   return [...services.values()]
     .filter(({ name, sharesWith }) => sharesWith.includes(service.name) && !together.has(name))
-    .map(
-      ({ name }) =>
-        `"${name}" lives in its namespaces or on its volumes, and is not deployed together with it`,
-    );
+    .map(({ name }) => `"${name}" lives in its namespaces or on its volumes`);
 }
