@@ -31,7 +31,7 @@ export async function chooseStrategies(
         `"${service.name}" lives in the namespaces or volumes of "${owner}": deploy them one after the other`,
       );
     const runs = (await containersOf(project, service, ports.engine)).some(isKeptUp);
-    const now = { together, hasImageVolumes: image.hasVolumes, runs };
+    const now = { hasImageVolumes: image.hasVolumes, runs };
     const { strategy, reason } = chooseStrategy(service, project, now);
     storyOf(deployment, ports)("strategy", `${service.name}: ${strategy}, ${reason}`);
     chosen.set(service.name, strategy);
@@ -50,10 +50,11 @@ export async function planRollout(
   for (const target of inOrder(goal)) {
     const { service, version } = target;
     const old = await containersOf(goal.project, service, ports.engine);
+    const strategy = strategies.get(service.name) ?? "recreate";
     plans.push({
       service: service.name,
-      strategy: strategies.get(service.name) ?? "recreate",
-      inPlace: isReplacedByCompose(service, old),
+      strategy,
+      inPlace: strategy === "recreate" && isReplacedByCompose(service, old),
       version: {
         service: service.name,
         imageText: target.imageText,

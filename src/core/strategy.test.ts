@@ -6,7 +6,7 @@ import { refusedSettings } from "./refused-settings.ts";
 import type { Settings } from "./settings.ts";
 import { chooseStrategy } from "./strategy.ts";
 
-const NOW = { together: new Set(["web"]), hasImageVolumes: false, runs: true };
+const NOW = { hasImageVolumes: false, runs: true };
 
 test("without a word about it a service is recreated, whether or not it could be rolled", () => {
   for (const rollingObstacles of [[], ["publishes host port 80"]]) {
@@ -62,12 +62,10 @@ describe("rolling is refused", () => {
     expect(() => chooseStrategy(web, projectOf(web), { ...NOW, runs: false })).toThrow("host port 80");
   });
 
-  test("for services that hang on it only while they are not deployed with it", () => {
+  test("for services that hang on it", () => {
     const web = service("web", {}, { strategy: "rolling" });
     const project = projectOf(web, service("beside", { sharesWith: ["web"] }), service("db"));
     expect(() => chooseStrategy(web, project, NOW)).toThrow('"beside"');
-    const together = new Set(["web", "beside"]);
-    expect(chooseStrategy(web, project, { ...NOW, together }).strategy).toBe("rolling");
   });
 
   test("for volumes of the image, unless they may be shared", () => {
