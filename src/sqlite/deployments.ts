@@ -33,7 +33,8 @@ export function createDeployments(database: Database): Deployments {
   const updateDeployment = database.query(
     `UPDATE deployments SET target_deployment = $target_deployment, force = $force, status = $status, reason = $reason, code = $code,
        changed = $changed, diagnoses = $diagnoses, superseded_by = $superseded_by, attempts = $attempts, started_at = $started_at,
-       ended_at = $ended_at, progress = CASE WHEN $ended_at IS NULL THEN progress END WHERE id = $id`,
+       ended_at = $ended_at, progress = CASE WHEN $ended_at IS NULL OR id IN (SELECT deployment FROM pins) THEN progress END
+     WHERE id = $id`,
   );
   const updatePart = database.query(
     "UPDATE parts SET image = $image, digest = $digest WHERE deployment = $deployment AND service = $service",

@@ -61,12 +61,25 @@ const SettingsJson = z.object({
   images: z.array(z.string()),
   sharedVolumes: z.boolean(),
 });
+const AttachmentJson = z.object({
+  network: z.string(),
+  networkId: z.string(),
+  aliases: z.array(z.string()),
+  address: z.string(),
+  settings: z.record(z.string(), z.unknown()),
+});
 const ProgressJson = z.object({
-  stage: z.enum(["preparing", "switching", "going_back", "committed"]),
+  stage: z.enum(["preparing", "switching", "going_back"]),
+  doneBefore: z.array(z.string()),
+  diagnoses: DiagnosesJson,
+  failure: maybe(
+    z.object({ code: z.custom<ErrorCode>((code) => typeof code === "string"), message: z.string() }),
+  ),
   plans: z.array(
     z.object({
       service: z.string(),
       strategy: StrategyJson,
+      inPlace: z.boolean(),
       version: z.object({
         service: z.string(),
         imageText: z.string(),
@@ -79,7 +92,7 @@ const ProgressJson = z.object({
       }),
       settings: SettingsJson,
       replicas: z.number(),
-      candidates: z.array(z.string()),
+      candidates: z.array(z.object({ id: z.string(), networks: z.array(AttachmentJson) })),
       before: z.object({
         running: z.array(z.string()),
         all: z.array(z.string()),
