@@ -20,6 +20,7 @@ test("an empty database gets every table", () => {
   migrate(database, "state.db");
   expect(tables(database)).toEqual([
     "deployments",
+    "diagnoses",
     "events",
     "facts",
     "guards",

@@ -1,12 +1,12 @@
 import { z } from "zod";
 
-import type { Deployment, DeploymentStatus, Part } from "../core/deployment.ts";
+import type { DeploymentStatus, Diagnosis, Part } from "../core/deployment.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { DeploymentSummary } from "../core/history.ts";
 import type { Look, Progress } from "../core/store.ts";
 
-/** A deployment as the table has it, without what is read only of a single one. */
-export type SummaryRow = {
+/** A deployment as its table has it. */
+export type DeploymentRow = {
   id: string;
   kind: "deploy" | "rollback";
   target_deployment: string | null;
@@ -22,8 +22,6 @@ export type SummaryRow = {
   started_at: number | null;
   ended_at: number | null;
 };
-
-export type DeploymentRow = SummaryRow & { diagnoses: string };
 
 export type PartRow = { service: string; image: string | null; digest: string | null };
 
@@ -104,7 +102,7 @@ const ProgressJson = z.object({
 });
 const LookJson = z.object({ start: z.string(), running: z.array(z.string()) });
 
-export function toRow(deployment: Deployment): DeploymentRow {
+export function toRow(deployment: DeploymentSummary): DeploymentRow {
   const { id, kind, issuer, status, reason, attempts } = deployment;
   return {
     id,
@@ -117,7 +115,6 @@ export function toRow(deployment: Deployment): DeploymentRow {
     force: Number(deployment.force),
     code: deployment.code ?? null,
     changed: deployment.changed === undefined ? null : Number(deployment.changed),
-    diagnoses: JSON.stringify(deployment.diagnoses),
     superseded_by: deployment.supersededBy ?? null,
     created_at: deployment.createdAt,
     started_at: deployment.startedAt ?? null,
@@ -129,7 +126,7 @@ export function toPartRow({ service, image, digest }: Part): PartRow {
   return { service, image: image ?? null, digest: digest ?? null };
 }
 
-export function toSummary(row: SummaryRow, parts: readonly PartRow[]): DeploymentSummary {
+export function toSummary(row: DeploymentRow, parts: readonly PartRow[]): DeploymentSummary {
   const { id, kind, issuer, status, reason, attempts } = row;
   return {
     id,
@@ -154,8 +151,8 @@ export function toSummary(row: SummaryRow, parts: readonly PartRow[]): Deploymen
   };
 }
 
-export function toDeployment(row: DeploymentRow, parts: readonly PartRow[]): Deployment {
-  return { ...toSummary(row, parts), diagnoses: DiagnosesJson.parse(JSON.parse(row.diagnoses)) };
+export function parseDiagnoses(json: string | undefined): Diagnosis[] {
+  return json === undefined ? [] : DiagnosesJson.parse(JSON.parse(json));
 }
 
 export function parseProgress(json: string | null | undefined): Progress | undefined {

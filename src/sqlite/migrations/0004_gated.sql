@@ -21,6 +21,13 @@ END;
 INSERT INTO parts (deployment, position, service, image, digest, created_at, status)
   SELECT id, 0, service, image, digest, created_at, status FROM deployments;
 
+-- JSON: what failed containers left behind, if any did. For people only, and large beside a deployment: not in its row,
+-- which is read in lists and looked at for damage at the start.
+CREATE TABLE diagnoses (
+  deployment TEXT PRIMARY KEY REFERENCES deployments (id) ON DELETE CASCADE,
+  containers TEXT NOT NULL
+) STRICT;
+
 -- What was committed and can be gone back to; `seq` is the order of the commits.
 CREATE TABLE versions (
   seq INTEGER PRIMARY KEY,
@@ -52,8 +59,6 @@ INSERT INTO versions (service, deployment, image_text, file_image, digest, image
 ALTER TABLE deployments ADD COLUMN kind TEXT NOT NULL DEFAULT 'deploy';
 ALTER TABLE deployments ADD COLUMN target_deployment TEXT;
 ALTER TABLE deployments ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
--- JSON: what failed containers left behind.
-ALTER TABLE deployments ADD COLUMN diagnoses TEXT NOT NULL DEFAULT '[]';
 -- JSON: how far its rollout has come, and the way back; only while it has not ended or is what a service is pinned to.
 ALTER TABLE deployments ADD COLUMN progress TEXT;
 
