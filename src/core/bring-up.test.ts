@@ -49,6 +49,21 @@ describe("on a fresh host", () => {
     expect(world.ps()).toEqual(["db-1 running db:v1", "web-1 running web:v1"]);
   });
 
+  test("a service is brought up whose rolling would be refused, and the log says that it would be", async () => {
+    const world = fakeWorld([
+      service("web", {
+        rollingObstacles: ["publishes host port 80"],
+        settings: { ...service("web").settings, strategy: "rolling" },
+      }),
+      service("db", { rollingObstacles: ["mounts volume data for writing"] }),
+    ]);
+    expect(await up(world)).toEqual(new Map());
+    expect(world.log.lines.filter(({ level }) => level === "error").map(({ message }) => message)).toEqual([
+      'service "web": x-deployer.strategy: rolling is not possible: publishes host port 80',
+    ]);
+    expect(world.ps()).toEqual(["web-1 running web:v1", "db-1 running db:v1"]);
+  });
+
   test("nothing is ever built", async () => {
     const world = fakeWorld([service("local", { image: undefined })]);
     expect(await up(world)).toEqual(

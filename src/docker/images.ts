@@ -47,7 +47,7 @@ export function createImages(
 
   return {
     resolveDigest,
-    pull: (repository, tagOrDigest, credential, progress, signal) =>
-      pullImage(transport, clock, { repository, tagOrDigest, credential, progress, signal }),
+    pull: (repository, tagOrDigest, credential, progress, signal, platform) =>
+      pullImage(transport, clock, { repository, tagOrDigest, credential, progress, signal, platform }),
   };
 }
