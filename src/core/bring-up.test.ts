@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { never } from "../../test/fakes/clock.ts";
 import { running } from "../../test/fakes/deployment.ts";
 import { digestOf } from "../../test/fakes/images.ts";
-import { service } from "../../test/fakes/service.ts";
+import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { bringUp } from "./bring-up.ts";
 import { deploy } from "./deploy.ts";
@@ -53,7 +53,7 @@ describe("on a fresh host", () => {
     const world = fakeWorld([
       service("web", {
         rollingObstacles: ["publishes host port 80"],
-        settings: { ...service("web").settings, strategy: "rolling" },
+        settings: settings({ strategy: "rolling" }),
       }),
       service("db", { rollingObstacles: ["mounts volume data for writing"] }),
     ]);

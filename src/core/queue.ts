@@ -1,3 +1,4 @@
+import { type DeploymentRequest, servicesOf } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import type { InTurn } from "./ports.ts";
 
@@ -48,15 +49,15 @@ export class Queue {
     this.#advance();
   }
 
-  /** The waiting deployments that one which decides alone what these services run takes the place of, in the order of the line. */
-  coveredBy(services: readonly string[]): string[] {
-    return this.#line.filter((claim) => isCovered(claim, services)).map(({ deployment = "" }) => deployment);
+  /** The waiting deployments that one which decides on these services takes the place of, in the order of the line. */
+  coveredBy(decided: readonly string[]): string[] {
+    return this.#line.filter((claim) => isCovered(claim, decided)).map(({ deployment = "" }) => deployment);
   }
 
-  /** Errors: `queue_full`, when a deployment that covers these services would be one too many. */
-  assertRoom(covered: readonly string[]): void {
+  /** Errors: `queue_full`, when a deployment that decides on these services would be one too many. */
+  assertRoom(decided: readonly string[]): void {
     const waiting = this.#line.filter(
-      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, covered),
+      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, decided),
     );
     if (waiting.length < LIMIT) return;
     throw new DeployerError("queue_full", `${LIMIT} deployments are waiting already; try again in a minute`);
@@ -64,20 +65,20 @@ export class Queue {
 
   /**
    * Takes the place of the first deployment it covers, or the last one; all others it covers leave the line.
-   * @param covered the services of which it decides alone what they run: its own, or none
+   * @param decided what `decidedBy` says of it; not given: all its services
    */
   enter(
     deployment: string,
     services: readonly string[],
-    covered: readonly string[],
     task: () => Promise<void>,
+    decided: readonly string[] = services,
   ): void {
     const claim: Claim = { services, deployment, isNew: true, hasBegun: false, task };
-    const place = this.#line.findIndex((other) => isCovered(other, covered));
+    const place = this.#line.findIndex((other) => isCovered(other, decided));
     if (place === -1) this.#line.push(claim);
     else {
       this.#line[place] = claim;
-      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, covered));
+      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, decided));
     }
     this.#advance();
   }
@@ -117,6 +118,21 @@ export class Queue {
   }
 }
 
-function isCovered({ deployment, isNew, hasBegun, services }: Claim, by: readonly string[]): boolean {
-  return deployment !== undefined && isNew && !hasBegun && services.every((service) => by.includes(service));
+/**
+ * The services of which a deployment decides alone what they run in the end, whatever comes before it: all of its own.
+ * None when it goes back by a step from what runs: it makes nothing before it pointless.
+ */
+export function decidedBy(request: Pick<DeploymentRequest, "kind" | "to" | "parts">): string[] {
+  const isStep = request.kind === "rollback" && request.to === undefined;
+  return isStep ? [] : servicesOf(request);
+}
+
+/**
+ * Whether a newer deployment, which decides on these services, makes a waiting older one pointless: they are all the older
+ * one's. Nothing else matters, not who asked, nor whether an image was named: both, one after the other, would end as
+ * the newer one alone.
+ */
+function isCovered({ deployment, isNew, hasBegun, services }: Claim, decided: readonly string[]): boolean {
+  const waits = deployment !== undefined && isNew && !hasBegun;
+  return waits && services.every((service) => decided.includes(service));
 }

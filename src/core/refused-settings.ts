@@ -1,14 +1,14 @@
 import type { Project } from "./ports.ts";
-import { rollingRefused } from "./strategy.ts";
+import { rollingRefused, sharers } from "./strategy.ts";
 
 /**
  * Settings that every deployment of their service would be refused for, a line each: better said before than at night.
- * What depends on the image, or on what is deployed together, is not among them.
+ * What depends on the image is not among them.
  */
-export function refusedSettings({ services }: Project): string[] {
-  return [...services.values()]
-    .filter(
-      ({ settings, rollingObstacles }) => settings.strategy === "rolling" && rollingObstacles.length > 0,
-    )
-    .map((service) => rollingRefused(service, service.rollingObstacles));
+export function refusedSettings(project: Project): string[] {
+  return [...project.services.values()].flatMap((service) => {
+    if (service.settings.strategy !== "rolling") return [];
+    const obstacles = [...service.rollingObstacles, ...sharers(service, project)];
+    return obstacles.length === 0 ? [] : [rollingRefused(service, obstacles)];
+  });
 }

@@ -57,7 +57,7 @@ export type Acceptance = {
   superseded: Deployment[];
   /** Its caller's key, from now on spent; those that have expired by the time it was accepted are forgotten. */
   key: SpentKey | undefined;
-  /** Where the order guards of its services move to. */
+  /** Where the order guards of its services move to; those that are farther already stay. */
   run: Run | undefined;
 };
 

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
+import { service as fakeService, settings as fakeSettings } from "../../test/fakes/service.ts";
 import type { Project, Service } from "./ports.ts";
 import { refusedSettings } from "./refused-settings.ts";
 import type { Settings } from "./settings.ts";
 import { chooseStrategy } from "./strategy.ts";
 
-const NOW = { together: new Set(["web"]), hasImageVolumes: false, runs: true };
+const NOW = { hasImageVolumes: false, runs: true };
 
 test("without a word about it a service is recreated, whether or not it could be rolled", () => {
   for (const rollingObstacles of [[], ["publishes host port 80"]]) {
@@ -51,7 +52,7 @@ describe("rolling is refused", () => {
         message:
           'service "web": x-deployer.strategy: rolling is not possible: publishes host port 80; ' +
           "has the fixed container_name web; its image declares a volume (x-deployer.shared_volumes: true allows it); " +
-          '"beside" lives in its namespaces or on its volumes, and is not deployed together with it',
+          '"beside" lives in its namespaces or on its volumes',
       }),
     );
   });
@@ -61,12 +62,10 @@ describe("rolling is refused", () => {
     expect(() => chooseStrategy(web, projectOf(web), { ...NOW, runs: false })).toThrow("host port 80");
   });
 
-  test("for services that hang on it only while they are not deployed with it", () => {
+  test("for services that hang on it", () => {
     const web = service("web", {}, { strategy: "rolling" });
     const project = projectOf(web, service("beside", { sharesWith: ["web"] }), service("db"));
     expect(() => chooseStrategy(web, project, NOW)).toThrow('"beside"');
-    const together = new Set(["web", "beside"]);
-    expect(chooseStrategy(web, project, { ...NOW, together }).strategy).toBe("rolling");
   });
 
   test("for volumes of the image, unless they may be shared", () => {
@@ -95,30 +94,6 @@ function projectOf(...services: Service[]): Project {
   return { name: "shop", services: new Map(services.map((service) => [service.name, service])) };
 }
 
-function service(name: string, fields: Partial<Service> = {}, settings: Partial<Settings> = {}): Service {
-  return {
-    name,
-    image: `${name}:v1`,
-    builtImage: `shop-${name}`,
-    configHash: "",
-    replicas: 1,
-    containerName: undefined,
-    settings: {
-      strategy: "auto",
-      port: undefined,
-      health: undefined,
-      timeoutMs: undefined,
-      watchMs: 0,
-      before: [],
-      images: [],
-      sharedVolumes: false,
-      ...settings,
-    },
-    rollingObstacles: [],
-    platform: undefined,
-    dependsOn: [],
-    sharesWith: [],
-    startedByDefault: true,
-    ...fields,
-  };
+function service(name: string, fields: Partial<Service> = {}, said: Partial<Settings> = {}): Service {
+  return fakeService(name, { settings: fakeSettings(said), ...fields });
 }

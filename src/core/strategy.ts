@@ -4,8 +4,6 @@ import type { Strategy } from "./settings.ts";
 
 /** What there is at the time of a deployment. */
 type Now = {
-  /** The services deployed together, as one. */
-  together: ReadonlySet<string>;
   /** The image to be rolled out declares volumes. */
   hasImageVolumes: boolean;
   /** A container of the service runs. */
@@ -30,7 +28,7 @@ export function chooseStrategy(
   const obstacles = [
     ...service.rollingObstacles,
     ...imageVolumes(service, now),
-    ...sharersLeftOut(service, project, now),
+    ...sharers(service, project),
   ];
   if (obstacles.length > 0) throw new DeployerError("not_deployable", rollingRefused(service, obstacles));
   return now.runs ? asSet : { strategy: "recreate", reason: "nothing runs that would have to go on serving" };
@@ -46,12 +44,9 @@ function imageVolumes({ settings }: Service, { hasImageVolumes }: Now): string[]
   return ["its image declares a volume (x-deployer.shared_volumes: true allows it)"];
 }
 
-/** They hold on to a container that would be removed under them; deployed together they get new ones themselves. */
-function sharersLeftOut(service: Service, { services }: Project, { together }: Now): string[] {
+/** They hold on to one container, and would lose it. */
+export function sharers(service: Service, { services }: Project): string[] {
   return [...services.values()]
-    .filter(({ name, sharesWith }) => sharesWith.includes(service.name) && !together.has(name))
-    .map(
-      ({ name }) =>
-        `"${name}" lives in its namespaces or on its volumes, and is not deployed together with it`,
-    );
+    .filter(({ sharesWith }) => sharesWith.includes(service.name))
+    .map(({ name }) => `"${name}" lives in its namespaces or on its volumes`);
 }

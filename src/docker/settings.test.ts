@@ -317,6 +317,35 @@ test("all problems are told, those of keys, of values and of what does not go to
   ]);
 });
 
+test("whatever is there is either settings or told to be wrong", () => {
+  const known = [
+    "strategy",
+    "port",
+    "health",
+    "timeout",
+    "watch",
+    "before",
+    "images",
+    "shared_volumes",
+    "path",
+  ];
+  const value = fc.object({ key: fc.oneof(fc.constantFrom(...known, "__proto__", "headers"), fc.string()) });
+  fc.assert(
+    fc.property(value, (written) => {
+      const read = readSettings(written, undefined);
+      if ("problems" in read) expect(read.problems).not.toEqual([]);
+      else expect(Object.keys(written).filter((key) => !known.includes(key))).toEqual([]);
+    }),
+  );
+});
+
+test("a key of JavaScript's own is an unknown one like any other", () => {
+  expect(problemsOf(JSON.parse('{"__proto__": {"strategy": "rolling"}}'))).toEqual([
+    expect.stringContaining("x-deployer.__proto__: unknown key"),
+  ]);
+  expect(settingsOf({ health: header("constructor", "a") }).health?.headers).toEqual({ constructor: "a" });
+});
+
 test("no value is quoted: it may be a secret that was meant for another place", () => {
   const secret = "hunter2 ";
   for (const written of [

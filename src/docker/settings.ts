@@ -7,17 +7,7 @@ import { HealthSetting } from "./health-setting.ts";
 import { nearest } from "./nearest.ts";
 import { exactText, mustBe, refusing, textOf, written } from "./written.ts";
 
-const DEFAULTS: Settings = {
-  strategy: "auto",
-  port: undefined,
-  health: undefined,
-  timeoutMs: undefined,
-  watchMs: 10_000,
-  before: [],
-  images: [],
-  sharedVolumes: false,
-};
-
+const DEFAULT_WATCH_MS = 10_000;
 const STRATEGIES = ["auto", "rolling", "recreate"] as const;
 const HIGHEST_PORT = 65_535;
 const LONGEST_MS = 3_600_000;
@@ -84,14 +74,14 @@ export function readSettings(
   if (data === undefined || problems.length > 0) return { problems };
   return {
     settings: {
-      strategy: data.strategy ?? DEFAULTS.strategy,
+      strategy: data.strategy ?? "auto",
       port: data.port,
       health: data.health,
       timeoutMs: data.timeout,
-      watchMs: data.watch ?? DEFAULTS.watchMs,
+      watchMs: data.watch ?? DEFAULT_WATCH_MS,
       before: data.before ?? [],
       images: data.images ?? [],
-      sharedVolumes: data.shared_volumes ?? DEFAULTS.sharedVolumes,
+      sharedVolumes: data.shared_volumes ?? false,
     },
   };
 }

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { commitOf, planOf, versionOf } from "../../test/fakes/commit.ts";
-import { queued, requestFor } from "../../test/fakes/deployment.ts";
+import { diagnosisOf, outcomeOf, queued, requestFor } from "../../test/fakes/deployment.ts";
 import { settings } from "../../test/fakes/service.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
-import { accept, begin, type Diagnosis, end, type Outcome, supersede } from "../core/deployment.ts";
+import { accept, begin, end, type Outcome, supersede } from "../core/deployment.ts";
 import type { Acceptance, Progress, Store } from "../core/store.ts";
 import type { SpentKey } from "../core/repeat.ts";
 import { openStore } from "./store.ts";
@@ -32,24 +32,8 @@ function open(): ReturnType<typeof openStore> {
 
 const file = (): string => join(folder, "deployer.db");
 const ALONE: Acceptance = { superseded: [], key: undefined, run: undefined };
-const FAILED: Outcome = {
-  status: "failed",
-  digests: new Map(),
-  diagnoses: [],
-  reason: "",
-  code: "docker",
-  changed: false,
-};
-const DIAGNOSIS: Diagnosis = {
-  service: "web",
-  container: "0123456789ab",
-  exitCode: 137,
-  signal: "SIGKILL",
-  oomKilled: true,
-  restarts: 2,
-  health: "HTTP 503",
-  output: ["one", "two \u0000 é"],
-};
+const FAILED = outcomeOf("failed", { code: "docker" });
+const DIAGNOSIS = diagnosisOf({ output: ["one", "two \u0000 é"] });
 
 // The tests of the core rely on the store without a disk: it must behave as this one does.
 describe.each<[string, () => Store]>([
@@ -162,6 +146,19 @@ describe.each<[string, () => Store]>([
     expect(store.guard("web", "1/other.yml")?.deployment).toBe("d2");
     expect(store.guard("api", "1/deploy.yml")?.run.number).toBe(7);
     expect(store.guard("worker", "1/deploy.yml")?.run.number).toBe(7);
+  });
+
+  test("moves each guard of a deployment forward only", () => {
+    const store = make();
+    const run = { workflow: "1/deploy.yml", number: 41, attempt: 2 };
+    store.insert(queued("d1"), { ...ALONE, run });
+    store.insert(queued("d2", 1, ["web", "api"]), { ...ALONE, run: { ...run, attempt: 1 } });
+    expect(store.guards().map(({ service, deployment }) => [service, deployment])).toEqual([
+      ["api", "d2"],
+      ["web", "d1"],
+    ]);
+    store.insert(queued("d3"), { ...ALONE, run });
+    expect(store.guard("web", "1/deploy.yml")).toEqual({ run, deployment: "d3" });
   });
 
   test("shows the guards of one service or of all, and forgets those of one", () => {

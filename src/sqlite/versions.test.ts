@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { commitOf, planOf, versionOf } from "../../test/fakes/commit.ts";
-import { queued } from "../../test/fakes/deployment.ts";
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
 import { settings } from "../../test/fakes/service.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
 import { end } from "../core/deployment.ts";
@@ -121,8 +121,7 @@ describe.each<[string, () => Store]>([
     const plans = [planned("of what ran", "of what is to run"), planned("", "of another")];
     store.saveProgress("d2", { stage: "preparing", plans });
     store.saveProgress("d3", { stage: "committed", plans: [planned("of one that", "has ended")] });
-    const outcome = { digests: new Map(), diagnoses: [], reason: "", code: undefined, changed: false };
-    store.update(end(queued("d3"), { status: "failed", ...outcome }, 7));
+    store.update(end(queued("d3"), outcomeOf("failed"), 7));
     expect([...store.neededRecords()].toSorted()).toEqual([
       "of a container",
       "of a pin",

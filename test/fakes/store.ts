@@ -1,6 +1,6 @@
 import { type Deployment, hasEnded, servicesOf } from "../../src/core/deployment.ts";
 import type { DeploymentEvent, ReadKey } from "../../src/core/history.ts";
-import type { Guard } from "../../src/core/order.ts";
+import { compareRuns, type Guard } from "../../src/core/order.ts";
 import type { SpentKey } from "../../src/core/repeat.ts";
 import type { BroughtImage, Look, Origin, Pin, Progress, Store, Version } from "../../src/core/store.ts";
 
@@ -75,8 +75,10 @@ export function fakeStore(): Store {
         keys.set(JSON.stringify([key.issuer, key.key]), { ...key, deployment: deployment.id });
       if (run === undefined) return;
       for (const service of servicesOf(deployment)) {
-        const guard = { service, run: { ...run }, deployment: deployment.id };
-        guards.set(JSON.stringify([service, run.workflow]), guard);
+        const at = JSON.stringify([service, run.workflow]);
+        const known = guards.get(at);
+        if (known !== undefined && compareRuns(run, known.run) < 0) continue;
+        guards.set(at, { service, run: { ...run }, deployment: deployment.id });
       }
     },
     update: save,
