@@ -33,6 +33,8 @@ export function createAdapters(config: Config, env: Environment, clock: Clock, l
   return {
     engine,
     ecrTokens,
+    probe: httpProbe,
+    disk: systemDisk,
     compose: createCompose({ composeFile: config.composeFile, stateDir: config.stateDir, env, run, log }),
     registry: createRegistry({ engine, clock, log, ...docker, ...ecr }),
     probe: httpProbe,

@@ -92,9 +92,10 @@ async function bringVersion(
 ): Promise<Target> {
   const tell = storyOf(deployment, ports);
   const version = versionToGoBackTo(deployment, service.name, ports);
-  const { imageText, imageId, digest } = version;
+  const { imageText, digest } = version;
   tell("resolved", `to go back to: ${imageText} of deployment ${version.deployment}`);
-  if ((await ports.engine.imageId(imageText)) !== imageId) {
+  const local = await ports.engine.imageId(imageText);
+  if (local === undefined || (version.imageId !== "" && version.imageId !== local)) {
     const reference = referenceOf(imageText, service);
     if (digest === "")
       throw new DeployerError(

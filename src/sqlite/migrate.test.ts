@@ -21,6 +21,7 @@ test("an empty database gets every table", () => {
   expect(tables(database)).toEqual([
     "brought_images",
     "deployments",
+    "diagnoses",
     "events",
     "facts",
     "guards",

@@ -8,11 +8,11 @@ export const systemDisk: Disk = {
   size: (path) => bytes(path, ({ blocks, bsize }) => blocks * bsize),
 };
 
-function bytes(path: string, of: (stats: StatsFs) => number): number | undefined {
+/** Undefined where Docker's folder is not here: it may run on another host, or in a namespace of its own. */
+function bytes(path: string, count: (filesystem: StatsFs) => number): number | undefined {
   try {
-    return of(statfsSync(path));
+    return count(statfsSync(path));
   } catch {
-    // Docker on another host, or in a namespace of its own.
     return undefined;
   }
 }
