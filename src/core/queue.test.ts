@@ -212,3 +212,72 @@ test("what waits only for its turn, without a caller, takes no room", async () =
   expect(() => queue.assertRoom(["web"])).not.toThrow();
   hold.resolve();
 });
+
+test("upkeep that is part of a deployment does not wait for what waits for that deployment", async () => {
+  const queue = new Queue();
+  queue.release();
+  const began: string[] = [];
+  const both = task(began, "both");
+  const upkeep = Promise.withResolvers<void>();
+  queue.enter("web", ["web"], async () => {
+    await upkeep.promise;
+    await queue.inTurn("db", task(began, "start db").run);
+  });
+  queue.enter("both", ["web", "db"], async () => void (await both.run()));
+  enter(queue, began, "db", "db");
+  upkeep.resolve();
+  await settle();
+  expect(began).toEqual(["start db"]);
+});
+
+test("a task alone waits for what is at work everywhere, and holds up what comes later", async () => {
+  const queue = new Queue();
+  queue.release();
+  const began: string[] = [];
+  const [web, db] = [enter(queue, began, "web", "web"), enter(queue, began, "db", "db")];
+  const alone = task(began, "alone");
+  const end = queue.alone(alone.run, new AbortController().signal);
+  enter(queue, began, "api", "api");
+  web();
+  await settle();
+  expect(began).toEqual(["web", "db"]);
+  db();
+  await settle();
+  expect(began).toEqual(["web", "db", "alone"]);
+  void queue.inTurn("cache", task(began, "upkeep").run);
+  await settle();
+  expect(began).toEqual(["web", "db", "alone"]);
+  alone.resolve();
+  expect(await end).toBe("alone");
+  await settle();
+  expect(began).toEqual(["web", "db", "alone", "api", "upkeep"]);
+});
+
+test("a task alone that is given up while it waits holds nothing up any more", async () => {
+  const queue = new Queue();
+  const began: string[] = [];
+  const gone = new AbortController();
+  const given = queue.alone(task(began, "alone").run, gone.signal);
+  gone.abort(new Error("gone"));
+  await expect(given).rejects.toThrow("gone");
+  await expect(queue.alone(task(began, "late").run, gone.signal)).rejects.toThrow("gone");
+  enter(queue, began, "web", "web");
+  queue.release();
+  await settle();
+  expect(began).toEqual(["web"]);
+});
+
+test("a task alone waits for the release and then for the upkeep at work", async () => {
+  const queue = new Queue();
+  const began: string[] = [];
+  void queue.alone(task(began, "alone").run, new AbortController().signal);
+  const upkeep = task(began, "upkeep");
+  void queue.inTurn("web", upkeep.run);
+  await settle();
+  queue.release();
+  await settle();
+  expect(began).toEqual(["upkeep"]);
+  upkeep.resolve();
+  await settle();
+  expect(began).toEqual(["upkeep", "alone"]);
+});

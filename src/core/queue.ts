@@ -6,8 +6,8 @@ const LIMIT = 200;
 
 /** Someone in the line, from coming to having ended. */
 type Claim = {
-  services: readonly string[];
-  /** The deployment it is; undefined for upkeep, which nothing supersedes and which waits for no release. */
+  services: readonly string[] | "all";
+  /** The deployment it is; undefined for what nothing supersedes: upkeep, which waits for no release, and `alone`. */
   deployment: string | undefined;
   hasBegun: boolean;
   task: () => Promise<void>;
@@ -16,6 +16,9 @@ type Claim = {
 /**
  * One line for all services, in the order of coming. A claim begins when none before it, waiting or at work, is for one
  * of its services; so different services overlap, and one service has one task at a time.
+ *
+ * Upkeep does not stand behind what waits for several services, nor behind what waits for that: it may be a part of the
+ * very work that they are waiting for.
  *
  * A deployment takes the place in the line of the waiting ones that it covers, so that a service never has more than one
  * waiting that another makes pointless.
@@ -35,6 +38,31 @@ export class Queue {
     this.#advance();
     return promise;
   };
+
+  /**
+   * Runs a task while nothing else is at work on any service, not even on those that the file does not have yet. What
+   * comes later waits for its end. Errors: the signal's reason, when it aborts before the task has begun.
+   */
+  alone<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const work = async (): Promise<void> => {
+      signal.removeEventListener("abort", onAbort);
+      const turn = (async () => await task())();
+      resolve(turn);
+      await turn;
+    };
+    const claim: Claim = { services: "all", deployment: undefined, hasBegun: false, task: work };
+    const onAbort = (): void => {
+      if (claim.hasBegun) return;
+      this.#remove(claim);
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#line.push(claim);
+    if (signal.aborted) onAbort();
+    this.#advance();
+    return promise;
+  }
 
   /** Deployments may begin from now on. Until then they hold nothing up: what leads to the release may need its turn. */
   release(): void {
@@ -77,11 +105,20 @@ export class Queue {
   }
 
   #advance(): void {
-    const taken = new Set(this.#line.filter(({ hasBegun }) => hasBegun).flatMap(({ services }) => services));
+    const begun = this.#line.filter(({ hasBegun }) => hasBegun);
+    const waiting: Claim[] = [];
+    /** Of those that wait, the ones that wait for nothing but the one service they are for. */
+    const simple: Claim[] = [];
     for (const claim of this.#line) {
-      if (claim.hasBegun || (claim.deployment !== undefined && !this.#isReleased)) continue;
-      if (!claim.services.some((service) => taken.has(service))) this.#begin(claim);
-      for (const service of claim.services) taken.add(service);
+      if (claim.hasBegun || (!this.#isReleased && !isUpkeep(claim))) continue;
+      const inTheWay = (others: Claim[]): boolean => others.some((other) => overlap(claim, other));
+      if (!inTheWay(begun) && !inTheWay(isUpkeep(claim) ? simple : waiting)) {
+        this.#begin(claim);
+        begun.push(claim);
+        continue;
+      }
+      if (isOfOne(claim) && !inTheWay(waiting.filter((other) => !simple.includes(other)))) simple.push(claim);
+      waiting.push(claim);
     }
   }
 
@@ -97,8 +134,22 @@ export class Queue {
   }
 }
 
+/** Of one service, by the daemon itself. */
+function isUpkeep({ deployment, services }: Claim): boolean {
+  return deployment === undefined && services !== "all";
+}
+
+function isOfOne({ services }: Claim): boolean {
+  return services !== "all" && services.length === 1;
+}
+
+function overlap({ services: some }: Claim, { services: others }: Claim): boolean {
+  if (some === "all" || others === "all") return true;
+  return some.some((service) => others.includes(service));
+}
+
 function isCovered({ deployment, hasBegun, services }: Claim, by: readonly string[]): boolean {
-  return deployment !== undefined && !hasBegun && covers(by, services);
+  return deployment !== undefined && !hasBegun && services !== "all" && covers(by, services);
 }
 
 /**

@@ -28,6 +28,9 @@ const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 /** A signal to our whole service (the original's unit) ends Compose too; the step is then done again. */
 const ATTEMPTS_WHEN_KILLED = 3;
 
+/** In STATE_DIR, for `docker compose -f <compose file> -f <this>`. */
+export const PINS_FILE = "pins.compose.yml";
+
 type Snapshot = { project: Project; resolved: Resolved };
 
 export type ComposeOptions = {
@@ -42,7 +45,7 @@ export type ComposeOptions = {
 /** Docker Compose, driven by its command line. */
 export function createCompose({ composeFile, stateDir, env, run, log }: ComposeOptions): Compose {
   const configsDir = join(stateDir, "configs");
-  const pinsFile = join(stateDir, "pins.compose.yml");
+  const pinsFile = join(stateDir, PINS_FILE);
   const candidateFile = join(stateDir, "candidate.compose.yml");
   let cached: { fingerprint: string; snapshot: Promise<Snapshot> } | undefined;
   let changes: Promise<unknown> = Promise.resolve();
