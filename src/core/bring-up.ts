@@ -101,7 +101,8 @@ async function withoutReplaced(
   pin: Pin | undefined,
   ports: Ports,
 ): Promise<Container[]> {
-  const before = (pin && ports.store.before(pin.deployment)?.all) ?? [];
+  const plans = (pin && ports.store.progress(pin.deployment)?.plans) ?? [];
+  const before = plans.find(({ service }) => service === pin?.service)?.before.all ?? [];
   const kept = containers.filter(({ id }) => !before.includes(id));
   if (kept.length === 0) return containers;
   await remove(

@@ -46,6 +46,7 @@ export async function dependencyCounts(
 /**
  * Starts the dependencies that have no container or stopped otherwise than by ending with 0, and waits as their
  * `condition` says. What runs is left alone, also when it differs from the compose file.
+ * @param together services of the same deployment: it starts those itself, and holds their turn
  * Errors: those of pulling and creating, `rollout`; a dependency with `required: false` only leaves a warning.
  */
 export async function startDependencies(
@@ -54,12 +55,13 @@ export async function startDependencies(
   images: ImageTexts,
   ports: Ports,
   signal: AbortSignal,
+  together: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   for (const dependency of service.dependsOn) {
     const needed = project.services.get(dependency.service);
-    if (needed === undefined) continue;
+    if (needed === undefined || together.has(needed.name)) continue;
     try {
-      await startDependencies(project, needed, images, ports, signal);
+      await startDependencies(project, needed, images, ports, signal, together);
       await startDependency(project, needed, dependency, images, ports, signal);
     } catch (error) {
       if (dependency.required || signal.aborted) throw error;

@@ -1,65 +1,73 @@
-import { containersOf } from "./containers.ts";
+import { runBefore } from "./before-commands.ts";
 import { startDependencies } from "./dependencies.ts";
-import type { Deployment, Outcome } from "./deployment.ts";
+import { type Deployment, nameOf, type Outcome, servicesOf } from "./deployment.ts";
 import { errorCode, publicMessage } from "./errors.ts";
-import { pinnedText } from "./image.ts";
-import { currentPins, imageTexts, withImage } from "./pins.ts";
+import { chooseStrategies } from "./plan.ts";
 import type { Ports, Service } from "./ports.ts";
-import { authorise } from "./request.ts";
+import { progressOf } from "./progress.ts";
 import { rollOut } from "./rollout.ts";
 import { describeServing } from "./serving.ts";
-import { resolveTarget, type Target } from "./target.ts";
-import { isUnchanged, keepUnchanged } from "./unchanged.ts";
+import { storyOf } from "./story.ts";
+import { bringGoal, type Goal, type Target } from "./target.ts";
+import { keepUnchanged, splitUnchanged } from "./unchanged.ts";
 
 /**
  * One deployment from its turn in the queue to its outcome. It never throws: a failure is an outcome too.
  * Up to `rollOut` nothing that serves has been touched. When `signal` aborts, it ends before its next step.
  */
 export async function deploy(deployment: Deployment, ports: Ports, signal: AbortSignal): Promise<Outcome> {
-  let target: Target | undefined;
+  const tell = storyOf(deployment, ports);
+  let digests = new Map<string, string>();
   try {
-    const project = await ports.compose.project();
-    const service = authorise(deployment, project);
-    const pins = imageTexts(await currentPins(project, ports));
-    target = await resolveTarget(deployment, service, ports, signal);
-    const text = pinnedText(target.image, target.digest);
-    ports.journal.event(deployment.id, "resolved", "info", `to be rolled out: ${text}`);
-    await ports.registry.pull(target.image, target.digest, signal);
-    ports.journal.event(deployment.id, "pulled", "info", `${text} is on this host`);
+    const goal = await bringGoal(deployment, ports, signal);
+    digests = new Map(goal.targets.map(({ service, digest }) => [service.name, digest]));
 
-    const running = await containersOf(project, service, ports.engine);
-    if (!deployment.force && (await isUnchanged(target, running, pins, ports))) {
-      await keepUnchanged(deployment, target, running, pins, ports);
-      ports.journal.event(deployment.id, "unchanged", "info", "the same image and configuration run already");
-      return { status: "succeeded", changed: false, digest: target.digest, reason: "", code: undefined };
+    const { changed, unchanged } = await splitUnchanged(deployment, goal, ports);
+    if (unchanged.length > 0) tell("unchanged", `${namesOf(unchanged)}: the same image and configuration run already`);
+    if (changed.length === 0) {
+      await keepUnchanged(deployment, goal, unchanged, ports);
+      return { status: "succeeded", changed: false, digests, diagnoses: [], reason: "", code: undefined };
     }
-    const images = withImage(pins, service.name, text);
-    tellDependencies(deployment, service, ports);
-    await startDependencies(project, service, images, ports, signal);
-    return await rollOut(deployment, target, project, images, ports, signal);
+
+    const next: Goal = { ...goal, targets: changed };
+    const strategies = chooseStrategies(deployment, next, ports);
+    await runBefore(deployment, next, ports, signal);
+    const together = new Set(changed.map(({ service }) => service.name));
+    for (const { service } of changed) {
+      tellDependencies(deployment, service, ports);
+      await startDependencies(goal.project, service, goal.images, ports, signal, together);
+    }
+    const outcome = await rollOut(deployment, strategies, next, ports, signal);
+    if (outcome.status === "succeeded") await keepUnchanged(deployment, goal, unchanged, ports);
+    return outcome;
   } catch (error) {
-    return await failed(error, deployment, target, ports);
+    return await failed(error, deployment, digests, ports);
   }
 }
 
-function tellDependencies({ id }: Deployment, { dependsOn }: Service, { journal }: Ports): void {
+function namesOf(targets: readonly Target[]): string {
+  return targets.map(({ service }) => service.name).join(", ");
+}
+
+function tellDependencies(deployment: Deployment, { dependsOn }: Service, ports: Ports): void {
   if (dependsOn.length === 0) return;
   const names = dependsOn.map(({ service }) => service).join(", ");
-  journal.event(id, "dependencies", "info", `seeing to what it depends on: ${names}`);
+  storyOf(deployment, ports)("dependencies", `seeing to what it depends on: ${names}`);
 }
 
 async function failed(
   error: unknown,
   deployment: Deployment,
-  target: Target | undefined,
+  digests: ReadonlyMap<string, string>,
   ports: Ports,
 ): Promise<Outcome> {
-  ports.log.error("deployment failed", { deployment: deployment.id, service: deployment.service, error });
+  ports.log.error("deployment failed", { deployment: deployment.id, service: nameOf(deployment), error });
   return {
     status: "failed",
     changed: false,
-    digest: target?.digest,
+    digests,
+    diagnoses: progressOf(deployment, ports).diagnoses,
     code: errorCode(error),
-    reason: `${publicMessage(error)}\n${await describeServing(deployment.service, ports)}`,
+    reason: `${publicMessage(error)}\n${await describeServing(servicesOf(deployment), ports)}`,
   };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { service } from "../../test/fakes.ts";
+import { service } from "../../test/fakes/service.ts";
 import { DeployerError, type ErrorCode } from "./errors.ts";
 import type { Project } from "./ports.ts";
 import { authorise, type DeployRequest, parseRequest } from "./request.ts";

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 
-import { fakeClock, fakeLog, fakeStore, START } from "../../test/fakes.ts";
+import { fakeClock, START } from "../../test/fakes/clock.ts";
+import { fakeLog } from "../../test/fakes/log.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
 import { accept, end } from "./deployment.ts";
 import { keepRetention } from "./retention.ts";
 

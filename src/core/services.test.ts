@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 
-import { digestOf, fakeWorld, running, service, START, type World } from "../../test/fakes.ts";
+import { START } from "../../test/fakes/clock.ts";
+import { running } from "../../test/fakes/deployment.ts";
+import { digestOf } from "../../test/fakes/images.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
 import type { Service } from "./ports.ts";
 import { createServices, type ServiceState } from "./services.ts";

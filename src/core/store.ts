@@ -1,7 +1,9 @@
-import type { Deployment } from "./deployment.ts";
+import type { Deployment, Diagnosis } from "./deployment.ts";
+import type { ErrorCode } from "./errors.ts";
 import type { Guard, Run } from "./order.ts";
 import type { SpentKey } from "./repeat.ts";
 import type { History } from "./history.ts";
+import type { Attachment } from "./ports.ts";
 import type { Settings, Strategy } from "./settings.ts";
 
 /** The durable memory. Every call is synchronous and on disk when it returns. */
@@ -96,32 +98,46 @@ export type Version = {
   committedAt: number;
 };
 
-/** How far a rollout has come, written down before each effect: the way forward and the way back after a kill. */
+/** How far a deployment has come, written down before each effect: the way forward and the way back after a kill. */
 export type Progress = {
   stage: Stage;
+  /** Commands of `x-deployer.before` that have ended with 0, by the names their containers are labelled with. */
+  doneBefore: string[];
+  /** Empty until the rollout begins. */
   plans: Plan[];
+  /** What failed containers left behind. */
+  diagnoses: Diagnosis[];
+  /** Why it goes back. */
+  failure: { code: ErrorCode; message: string } | undefined;
 };
 
 /**
  * - `preparing`: nothing that serves has been touched
  * - `switching`: what serves may have been touched
  * - `going_back`: the old version is being brought back
- * - `committed`: the new version is what is wanted; only tidying up is left
  */
-export type Stage = "preparing" | "switching" | "going_back" | "committed";
+export type Stage = "preparing" | "switching" | "going_back";
 
 /** What one service is to become and how. */
 export type Plan = {
   service: string;
   strategy: Strategy;
+  /** Compose replaces the containers itself: a fixed name cannot be had twice, nobody else hands anonymous volumes on. */
+  inPlace: boolean;
   /** What is to run. */
   version: Omit<Version, "deployment" | "committedAt">;
   settings: Settings;
   /** How many containers there shall be. */
   replicas: number;
-  /** Ids of the new containers, once they are created. */
-  candidates: string[];
+  /** The new containers, once they are created. */
+  candidates: Candidate[];
   before: Before;
+};
+
+export type Candidate = {
+  id: string;
+  /** Where peers find it once it serves; a rolling candidate is in these networks without a name until then. */
+  networks: Attachment[];
 };
 
 /** What ran before a deployment touched anything: the way back. */
@@ -132,5 +148,6 @@ export type Before = {
   all: string[];
   /** The configuration that ran, for when its containers do not survive the switch; `""` when there was none. */
   recorded: string;
+  /** By what it is judged when it has to serve again. */
   settings: Settings;
 };

@@ -1,33 +1,123 @@
-import type { Deployment } from "./deployment.ts";
+import { currentPins, imageTexts } from "./pins.ts";
+import type { Deployment, Part } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import { type ImageReference, parseImage } from "./image.ts";
-import type { Ports, Service } from "./ports.ts";
+import { type ImageReference, parseImage, pinnedText } from "./image.ts";
+import type { Image, ImageTexts, Ports, Project, Service, Source } from "./ports.ts";
+import { assertPlatform } from "./preflight.ts";
+import { authorise } from "./request.ts";
+import type { Version } from "./store.ts";
+import { storyOf } from "./story.ts";
+import { previousVersion, versionOf } from "./versions.ts";
 
-/** What a deployment wants to run. */
+/** What one service of a deployment is to run, with its image on this host. */
 export type Target = {
+  /** As it shall be: of the compose file, or of the configuration gone back to. */
   service: Service;
+  /** Text its containers are created with. */
+  imageText: string;
   /** What the compose file says now. */
   fileImage: string;
-  image: ImageReference;
-  /** `sha256:…`: decided once, so that what was pulled is what runs, whatever the tag does meanwhile. */
+  /** `sha256:…`: decided once, so that what was pulled is what runs, whatever the tag does meanwhile; `""` for an image no registry knows. */
   digest: string;
+  image: Image;
+  /** The version it goes back to. */
+  version: Version | undefined;
 };
 
-/** Decides what to roll out; asks the registry unless the caller or the file named a digest. */
-export async function resolveTarget(
+/** What a deployment wants to run, and what its containers are created from. */
+export type Goal = {
+  project: Project;
+  targets: Target[];
+  /** Texts of all services that do not run what the compose file says. */
+  images: ImageTexts;
+  source: Source;
+};
+
+/**
+ * Decides what to roll out and brings it to this host; nothing that serves is touched. A rollback asks no registry for
+ * an image that is still here.
+ * Errors: `compose_file`, `not_found`, `not_deployable`, `conflict` without a version to go back to, `wrong_platform`,
+ * `disk_full`, and those of the registry.
+ */
+export async function bringGoal(deployment: Deployment, ports: Ports, signal: AbortSignal): Promise<Goal> {
+  const project = await ports.compose.project();
+  const services = authorise(deployment, project);
+  const pins = imageTexts(await currentPins(project, ports));
+  const targets: Target[] = [];
+  for (const [index, part] of deployment.parts.entries()) {
+    const service = services[index];
+    if (service === undefined) throw new DeployerError("internal", `no service for ${part.service}`);
+    const target = await (deployment.kind === "rollback"
+      ? bringVersion(deployment, service, ports, signal)
+      : bringImage(deployment, part, service, ports, signal));
+    assertPlatform(target.image, target.service, await ports.engine.info());
+    targets.push(target);
+  }
+  const images = new Map([...pins, ...targets.map(({ service, imageText }) => [service.name, imageText] as const)]);
+  const recorded = targets.find(({ version }) => version !== undefined)?.version?.recorded;
+  return { project, targets, images, source: recorded === undefined ? { images } : { recorded } };
+}
+
+async function bringImage(
   deployment: Deployment,
+  part: Part,
   service: Service,
-  { registry }: Ports,
+  ports: Ports,
   signal: AbortSignal,
 ): Promise<Target> {
+  const tell = storyOf(deployment, ports);
   const fileImage = service.image ?? service.builtImage;
-  const text = deployment.image ?? fileImage;
-  const image = parseImage(text);
-  if (image === undefined) {
-    throw new DeployerError(
-      "compose_file",
-      `service "${service.name}": ${JSON.stringify(text)} is not an image reference`,
-    );
+  const reference = referenceOf(part.image ?? fileImage, service);
+  const digest = reference.digest ?? (await ports.registry.resolve(reference, signal));
+  const imageText = pinnedText(reference, digest);
+  tell("resolved", `to be rolled out: ${imageText}`);
+  await ports.registry.pull(reference, digest, signal);
+  tell("pulled", `${imageText} is on this host`);
+  const image = await localImage(`${reference.name}@${digest}`, ports);
+  return { service, imageText, fileImage, digest, image, version: undefined };
+}
+
+async function bringVersion(
+  deployment: Deployment,
+  service: Service,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<Target> {
+  const tell = storyOf(deployment, ports);
+  const version = versionToGoBackTo(deployment, service.name, ports);
+  const { imageText, imageId, digest } = version;
+  tell("resolved", `to go back to: ${imageText} of deployment ${version.deployment}`);
+  if ((await ports.engine.imageId(imageText)) !== imageId) {
+    const reference = referenceOf(imageText, service);
+    if (digest === "")
+      throw new DeployerError("image_not_found", `image ${imageText} is gone from this host and in no registry`);
+    await ports.registry.pull(reference, digest, signal);
   }
-  return { service, fileImage, image, digest: image.digest ?? (await registry.resolve(image, signal)) };
+  tell("pulled", `${imageText} is on this host`);
+  const recorded = (await ports.compose.recorded(version.recorded)).services.get(service.name);
+  if (recorded === undefined)
+    throw new DeployerError("internal", `configuration ${version.recorded} has no service ${service.name}`);
+  const fileImage = service.image ?? service.builtImage;
+  return { service: recorded, imageText, fileImage, digest, image: await localImage(imageText, ports), version };
+}
+
+function versionToGoBackTo({ to }: Deployment, service: string, { store }: Ports): Version {
+  const versions = store.versions(service);
+  const pin = store.pins().find((pin) => pin.service === service);
+  return to === undefined ? previousVersion(service, versions, pin) : versionOf(service, versions, to);
+}
+
+function referenceOf(text: string, service: Service): ImageReference {
+  const reference = parseImage(text);
+  if (reference !== undefined) return reference;
+  throw new DeployerError(
+    "compose_file",
+    `service "${service.name}": ${JSON.stringify(text)} is not an image reference`,
+  );
+}
+
+async function localImage(text: string, { engine }: Ports): Promise<Image> {
+  const image = await engine.image(text);
+  if (image !== undefined) return image;
+  throw new DeployerError("docker", `image ${text} was removed from this host in the middle of the deployment`);
 }

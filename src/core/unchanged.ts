@@ -1,64 +1,77 @@
-import { isFinished, isRunning } from "./containers.ts";
+import { commitOf } from "./commit.ts";
+import { containersOf, isFinished, isRunning } from "./containers.ts";
 import type { Deployment } from "./deployment.ts";
 import { originOf } from "./origins.ts";
 import { imageTexts, withImage } from "./pins.ts";
 import type { Container, ImageTexts, Ports } from "./ports.ts";
-import type { Target } from "./target.ts";
+import type { Goal, Target } from "./target.ts";
+import { numberOf } from "./versions.ts";
 
-/** Whether a rollout would put the same image and configuration in the place of what runs well already. */
-export async function isUnchanged(
-  target: Target,
-  containers: Container[],
-  pins: ImageTexts,
+/** The targets that need a rollout, and those whose image and configuration run well already. */
+export async function splitUnchanged(
+  { force }: Deployment,
+  { project, targets, images }: Goal,
   ports: Ports,
-): Promise<boolean> {
-  if (containers.length !== target.service.replicas) return false;
-  if (!containers.every((container) => isRunning(container) || isFinished(container))) return false;
-  const imageId = await ports.engine.imageId(`${target.image.name}@${target.digest}`);
-  if (!containers.every((container) => container.imageId === imageId)) return false;
-  for (const container of containers) {
-    if (!(await hasConfiguration(container, target, pins, ports))) return false;
+): Promise<{ changed: Target[]; unchanged: Target[] }> {
+  const changed: Target[] = [];
+  const unchanged: Target[] = [];
+  for (const target of targets) {
+    const containers = await containersOf(project, target.service, ports.engine);
+    const isSame = !force && (await runsAlready(target, containers, images, ports));
+    (isSame ? unchanged : changed).push(target);
   }
-  return true;
+  return { changed, unchanged };
 }
 
 /**
- * Records a deployment that changed nothing. The containers keep the image text they were created with, and the pin
- * takes it over: Compose would recreate them for another text of the same image.
+ * Records what a deployment did not have to change. The containers keep the image text they were created with, and the
+ * pin takes it over: Compose would recreate them for another text of the same image.
  */
 export async function keepUnchanged(
   deployment: Deployment,
-  target: Target,
-  containers: Container[],
-  pins: ImageTexts,
+  { project, images }: Goal,
+  unchanged: readonly Target[],
   ports: Ports,
 ): Promise<void> {
-  const { service, digest, fileImage } = target;
-  const pinned = ports.store.pins().find((pin) => pin.service === service.name);
-  const [container] = containers;
-  if (container === undefined) return;
-  const { imageText } = container;
-  if (pinned?.digest === digest && pinned.imageText === imageText) return;
+  for (const target of unchanged) {
+    const { service, digest, fileImage, image, version } = target;
+    const containers = await containersOf(project, service, ports.engine);
+    const [container] = containers;
+    const pinned = ports.store.pins().find((pin) => pin.service === service.name);
+    if (container === undefined) continue;
+    const { imageText } = container;
+    if (pinned?.digest === digest && pinned.imageText === imageText) continue;
 
-  const recorded = await ports.compose.record(withImage(pins, service.name, imageText));
-  ports.store.commit(
-    { service: service.name, imageText, fileImage, digest, recorded, deployment: deployment.id },
-    containers.map(({ id }) => ({
-      container: id,
+    const recorded = version?.recorded ?? (await ports.compose.record(withImage(images, service.name, imageText)));
+    const decided = {
       service: service.name,
-      configHash: service.configHash,
+      imageText,
+      fileImage,
+      digest,
+      imageId: image.id,
       recorded,
-    })),
-  );
-  await ports.compose.writePins(imageTexts(ports.store.pins()));
+      configHash: service.configHash,
+      number: numberOf(target, ports.store.versions(service.name)),
+    };
+    ports.store.commit([commitOf(deployment, decided, containers, ports.clock)]);
+  }
+  if (unchanged.length > 0) await ports.compose.writePins(imageTexts(ports.store.pins()));
 }
 
-async function hasConfiguration(
-  container: Container,
-  { service }: Target,
-  pins: ImageTexts,
+/** Whether a rollout would put the same image and configuration in the place of what runs well already. */
+async function runsAlready(
+  target: Target,
+  containers: Container[],
+  images: ImageTexts,
   ports: Ports,
 ): Promise<boolean> {
-  const origin = await originOf(container, service, pins, ports);
-  return origin?.configHash === service.configHash;
+  const { service, image } = target;
+  if (containers.length !== service.replicas) return false;
+  for (const container of containers) {
+    const isWell = isRunning(container) || isFinished(container);
+    if (!isWell || container.health === "unhealthy" || container.imageId !== image.id) return false;
+    const origin = await originOf(container, service, images, ports);
+    if (origin?.configHash !== service.configHash) return false;
+  }
+  return true;
 }

@@ -12,3 +12,25 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal)
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/**
+ * The results of `work` on all items at once, in their order. The first failure aborts the signal of the others, and is
+ * thrown when all have ended.
+ */
+export async function allOrNone<T, R>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  work: (item: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const failed = new AbortController();
+  const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const all = items.map((item) =>
+    work(item, either).catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    }),
+  );
+  await Promise.allSettled(all);
+  if (failed.signal.aborted) throw failed.signal.reason;
+  return await Promise.all(all);
+}

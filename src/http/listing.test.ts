@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { fakeStore } from "../../test/fakes.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
 import { accept, begin, type Deployment, end } from "../core/deployment.ts";
 import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { fakeStore } from "../../test/fakes.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
 import { accept, begin, type Deployment, end } from "../core/deployment.ts";
 import type { DeploymentQuery } from "../core/history.ts";
 import type { Store } from "../core/store.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { fakeStore } from "../../test/fakes.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
 import { accept, begin, type Deployment, end, supersede } from "../core/deployment.ts";
 import type { Acceptance, Origin, Pin, Store } from "../core/store.ts";
 import type { SpentKey } from "../core/repeat.ts";

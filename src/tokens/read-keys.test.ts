@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { fakeClock, fakeStore } from "../../test/fakes.ts";
+import { fakeClock } from "../../test/fakes/clock.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
 import { accept } from "../core/deployment.ts";
 import type { ReadKey } from "../core/history.ts";
 import { createReadKeys } from "./read-keys.ts";

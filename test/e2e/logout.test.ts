@@ -17,7 +17,7 @@ test("in debug mode /logout makes the next pull refused, then logged in, then do
   expect([reply.status, reply.text]).toEqual([200, "docker logout successful\n"]);
   await daemon.waitForLog((line) => line.message === "registry credential dropped");
   const ready = await daemon.request("GET", "/ready");
-  expect(JSON.parse(ready.text)).toMatchObject({ failing: ["registry_credential"] });
+  expect(JSON.parse(ready.text)).toMatchObject({ registry_credential: "failing" });
 
   await aws.publish("web", "v2");
   const record = await recordDeploy(scene, `${aws.repository("web")}:v2`);

@@ -10,10 +10,12 @@ import { type RecordingRegistry, startRecordingRegistry } from "../support/recor
 import { startRegistry } from "../support/registry.ts";
 import { waitUntilUp } from "../support/scene.ts";
 import { type Aws, stage, stageDaemon, stageProject, startAws } from "../support/stage.ts";
+import { waitFor } from "../support/wait.ts";
 
 const USER = "ci";
 const PASSWORD = "s3cret-of-the-operator";
 const LOGIN = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString("base64")}`;
+const READY_DEADLINE = 30_000;
 const NO_ECR = { AWS_REGION: "", ECR_DOMAIN: "" };
 
 const cleanup = new AsyncDisposableStack();
@@ -100,7 +102,7 @@ test("REGISTRY_AUTH=docker: the operator's login is used, and AWS is never asked
   await expectVersion(project, "tool", "v5");
   expect(seenBy(closed, from.closed)).toEqual([LOGIN, "none"]);
   expect(aws.ecr.calls).toEqual([]);
-  expect((await daemon.request("GET", "/ready")).status).toBe(200);
+  await waitFor("/ready", READY_DEADLINE, async () => (await daemon.request("GET", "/ready")).status === 200);
   expectUntouched(project, daemon, written);
 });
 

@@ -67,7 +67,11 @@ test("a compose file that breaks later leaves what runs alone, and is told", asy
 
 async function isToldEverywhere(daemon: Daemon, says: RegExp): Promise<void> {
   expect((await daemon.request("GET", "/health")).status).toBe(200);
-  const ready = await daemon.request("GET", "/ready", await authorized(daemon));
+  // A probe has two seconds, and reading the file for the first time may take longer: the next snapshot has it.
+  const ready = await waitFor("/ready to have read the file", MEND_DEADLINE, async () => {
+    const answer = await daemon.request("GET", "/ready", await authorized(daemon));
+    return answer.text.includes("no answer within") ? undefined : answer;
+  });
   expect(ready.status).toBe(503);
   expect(JSON.parse(ready.text)).toMatchObject({
     ready: false,

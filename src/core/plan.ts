@@ -1,0 +1,117 @@
+import { containersOf, isKeptUp } from "./containers.ts";
+import { dependenciesOf } from "./dependencies.ts";
+import type { Deployment } from "./deployment.ts";
+import { DeployerError } from "./errors.ts";
+import { withImage } from "./pins.ts";
+import type { Container, Ports, Service } from "./ports.ts";
+import { saveProgress } from "./progress.ts";
+import type { Settings, Strategy } from "./settings.ts";
+import type { Before, Plan } from "./store.ts";
+import { storyOf } from "./story.ts";
+import { chooseStrategy } from "./strategy.ts";
+import type { Goal, Target } from "./target.ts";
+import { numberOf } from "./versions.ts";
+
+/** By service. */
+export type Strategies = ReadonlyMap<string, Strategy>;
+
+/** Errors: `not_deployable`, for a service that cannot be rolled out as its settings want, or not together with the others. */
+export function chooseStrategies(deployment: Deployment, { project, targets }: Goal, ports: Ports): Strategies {
+  const together = new Set(targets.map(({ service }) => service.name));
+  const chosen = new Map<string, Strategy>();
+  for (const { service, image } of targets) {
+    const owner = service.sharesWith.find((name) => together.has(name));
+    if (owner !== undefined)
+      throw new DeployerError(
+        "not_deployable",
+        `"${service.name}" lives in the namespaces or volumes of "${owner}": deploy them one after the other`,
+      );
+    const { strategy, reason } = chooseStrategy(service, project, together, image.hasVolumes);
+    storyOf(deployment, ports)("strategy", `${service.name}: ${strategy}, ${reason}`);
+    chosen.set(service.name, strategy);
+  }
+  return chosen;
+}
+
+/** Decides every step and writes it down, dependencies first; nothing has happened yet. */
+export async function planRollout(
+  deployment: Deployment,
+  strategies: Strategies,
+  goal: Goal,
+  ports: Ports,
+): Promise<Plan[]> {
+  const plans: Plan[] = [];
+  for (const target of inOrder(goal)) {
+    const { service, version } = target;
+    const old = await containersOf(goal.project, service, ports.engine);
+    plans.push({
+      service: service.name,
+      strategy: strategies.get(service.name) ?? "recreate",
+      inPlace: isReplacedByCompose(service, old),
+      version: {
+        service: service.name,
+        imageText: target.imageText,
+        fileImage: target.fileImage,
+        digest: target.digest,
+        imageId: target.image.id,
+        recorded: version?.recorded ?? (await ports.compose.record(goal.images)),
+        configHash: service.configHash,
+        number: numberOf(target, ports.store.versions(service.name)),
+      },
+      settings: service.settings,
+      replicas: service.replicas,
+      candidates: [],
+      before: await beforeOf(service, old, goal, ports),
+    });
+  }
+  saveProgress(deployment, { plans }, ports);
+  return plans;
+}
+
+/** Those that others of the same deployment depend on come first. */
+function inOrder({ project, targets }: Goal): Target[] {
+  const order = new Set<Target>();
+  for (const target of targets) {
+    for (const { name } of dependenciesOf(project, target.service)) {
+      const needed = targets.find(({ service }) => service.name === name);
+      if (needed !== undefined) order.add(needed);
+    }
+    order.add(target);
+  }
+  return [...order];
+}
+
+/** A fixed name cannot be had twice, and only Compose's own recreate hands anonymous volumes on. */
+function isReplacedByCompose({ containerName }: Service, old: Container[]): boolean {
+  return (
+    (containerName !== undefined && old.length > 0) ||
+    old.some(({ anonymousVolumes }) => anonymousVolumes.length > 0)
+  );
+}
+
+async function beforeOf(service: Service, old: Container[], goal: Goal, ports: Ports): Promise<Before> {
+  const running = old.filter(isKeptUp);
+  const first = running[0] ?? old[0];
+  const recorded =
+    first === undefined
+      ? ""
+      : (ports.store.origin(first.id)?.recorded ??
+        (await ports.compose.record(withImage(goal.images, service.name, first.imageText))));
+  return {
+    running: running.map(({ id }) => id),
+    all: old.map(({ id }) => id),
+    recorded,
+    settings: await settingsIn(recorded, service, ports),
+  };
+}
+
+/** What ran before is judged by its own settings: the new ones may ask for what it does not have. */
+async function settingsIn(recorded: string, service: Service, { compose, log }: Ports): Promise<Settings> {
+  if (recorded === "") return service.settings;
+  try {
+    return (await compose.recorded(recorded)).services.get(service.name)?.settings ?? service.settings;
+  } catch (error) {
+    log.warn("the configuration that runs could not be read", { service: service.name, error });
+    return service.settings;
+  }
+}
