@@ -62,7 +62,10 @@ async function runOne(
   const ended = await untilEnded(found, argv, ports, signal);
   if (ended.exitCode !== 0) {
     await diagnose(deployment, ended.id, new Map(), ports);
-    throw new DeployerError("before", `${argv.join(" ")} (x-deployer.before of "${service.name}") ${describeEnd(ended)}`);
+    throw new DeployerError(
+      "before",
+      `${argv.join(" ")} (x-deployer.before of "${service.name}") ${describeEnd(ended)}`,
+    );
   }
   const { doneBefore } = progressOf(deployment, ports);
   saveProgress(deployment, { doneBefore: [...doneBefore, name] }, ports);
@@ -94,7 +97,10 @@ async function untilEnded(
       await engine.stop(id);
       signal.throwIfAborted();
       const minutes = COMMAND_WITHIN_MS / 60_000;
-      throw new DeployerError("before", `${argv.join(" ")} did not end within ${minutes} minutes and was stopped`);
+      throw new DeployerError(
+        "before",
+        `${argv.join(" ")} did not end within ${minutes} minutes and was stopped`,
+      );
     }
     await clock.sleep(LOOK_EVERY_MS);
   }

@@ -22,7 +22,12 @@ export async function createBeside(
   );
   // Compose may have been told of a leftover, or a person have been at work since: only what came now is ours.
   const known = old.map(({ id }) => id);
-  return await noteCandidates(deployment, { ...plan, before: { ...plan.before, all: known } }, project, ports);
+  return await noteCandidates(
+    deployment,
+    { ...plan, before: { ...plan.before, all: known } },
+    project,
+    ports,
+  );
 }
 
 /**
@@ -44,7 +49,12 @@ export async function createInPlace(
   return await noteCandidates(deployment, plan, project, ports);
 }
 
-async function noteCandidates(deployment: Deployment, plan: Plan, project: Named, ports: Ports): Promise<Plan> {
+async function noteCandidates(
+  deployment: Deployment,
+  plan: Plan,
+  project: Named,
+  ports: Ports,
+): Promise<Plan> {
   const now = await containersOf(project, { name: plan.service }, ports.engine);
   const created = now.filter(({ id }) => !plan.before.all.includes(id));
   if (created.length < plan.replicas) {

@@ -16,7 +16,11 @@ import { numberOf } from "./versions.ts";
 export type Strategies = ReadonlyMap<string, Strategy>;
 
 /** Errors: `not_deployable`, for a service that cannot be rolled out as its settings want, or not together with the others. */
-export function chooseStrategies(deployment: Deployment, { project, targets }: Goal, ports: Ports): Strategies {
+export function chooseStrategies(
+  deployment: Deployment,
+  { project, targets }: Goal,
+  ports: Ports,
+): Strategies {
   const together = new Set(targets.map(({ service }) => service.name));
   const chosen = new Map<string, Strategy>();
   for (const { service, image } of targets) {

@@ -9,16 +9,16 @@ type Claim = {
   services: readonly string[] | "all";
   /** The deployment it is; undefined for what nothing supersedes: upkeep, which waits for no release, and `alone`. */
   deployment: string | undefined;
+  /** It has never begun, so that a newer one may take its place. */
+  isNew: boolean;
   hasBegun: boolean;
   task: () => Promise<void>;
 };
 
 /**
  * One line for all services, in the order of coming. A claim begins when none before it, waiting or at work, is for one
- * of its services; so different services overlap, and one service has one task at a time.
- *
- * Upkeep does not stand behind what waits for several services, nor behind what waits for that: it may be a part of the
- * very work that they are waiting for.
+ * of its services; so different services overlap, and one service has one task at a time. Upkeep goes ahead of waiting
+ * deployments: one at work may need it, and one that waits for that very deployment would hold both up for ever.
  *
  * A deployment takes the place in the line of the waiting ones that it covers, so that a service never has more than one
  * waiting that another makes pointless.
@@ -28,39 +28,31 @@ export class Queue {
   #isReleased = false;
 
   readonly inTurn: InTurn = <T>(service: string, task: () => Promise<T>): Promise<T> => {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    const work = async (): Promise<void> => {
-      const turn = (async () => await task())();
-      resolve(turn);
-      await turn;
-    };
-    this.#line.push({ services: [service], deployment: undefined, hasBegun: false, task: work });
+    const { promise, work } = asked(task);
+    const waiting = this.#line.findIndex((claim) => !isUpkeep(claim) && !claim.hasBegun);
+    const place = waiting === -1 ? this.#line.length : waiting;
+    const claim = claimOf([service], work);
+    this.#line = this.#line.toSpliced(place, 0, claim);
     this.#advance();
     return promise;
   };
 
   /**
-   * Runs a task while nothing else is at work on any service, not even on those that the file does not have yet. What
-   * comes later waits for its end. Errors: the signal's reason, when it aborts before the task has begun.
+   * Runs a task while nothing else is at work on any service, nor on one that the file has only by then. It waits for the
+   * release, and what comes later waits for its end. Errors: the signal's reason, when it aborts before the task has begun.
    */
   alone<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const work = async (): Promise<void> => {
-      signal.removeEventListener("abort", onAbort);
-      const turn = (async () => await task())();
-      resolve(turn);
-      await turn;
-    };
-    const claim: Claim = { services: "all", deployment: undefined, hasBegun: false, task: work };
+    const { promise, work, giveUp } = asked(task);
+    const claim = claimOf("all", work);
     const onAbort = (): void => {
       if (claim.hasBegun) return;
       this.#remove(claim);
-      reject(signal.reason);
+      giveUp(signal.reason);
     };
-    signal.addEventListener("abort", onAbort, { once: true });
     this.#line.push(claim);
+    signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
-    this.#advance();
+    else this.#advance();
     return promise;
   }
 
@@ -70,29 +62,43 @@ export class Queue {
     this.#advance();
   }
 
-  /** The waiting deployments that one for these services takes the place of, in the order of the line. */
+  /** The waiting deployments that one which decides alone what these services run takes the place of, in the order of the line. */
   coveredBy(services: readonly string[]): string[] {
     return this.#line.filter((claim) => isCovered(claim, services)).map(({ deployment = "" }) => deployment);
   }
 
-  /** Errors: `queue_full`, when a deployment for these services would be one too many. */
-  assertRoom(services: readonly string[]): void {
+  /** Errors: `queue_full`, when a deployment that covers these services would be one too many. */
+  assertRoom(covered: readonly string[]): void {
     const waiting = this.#line.filter(
-      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, services),
+      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, covered),
     );
     if (waiting.length < LIMIT) return;
     throw new DeployerError("queue_full", `${LIMIT} deployments are waiting already; try again in a minute`);
   }
 
-  /** Takes the place of the first deployment it covers, or the last one; all others it covers leave the line. */
-  enter(deployment: string, services: readonly string[], task: () => Promise<void>): void {
-    const claim: Claim = { services, deployment, hasBegun: false, task };
-    const place = this.#line.findIndex((other) => isCovered(other, services));
+  /**
+   * Takes the place of the first deployment it covers, or the last one; all others it covers leave the line.
+   * @param covered the services of which it decides alone what they run: its own, or none
+   */
+  enter(
+    deployment: string,
+    services: readonly string[],
+    covered: readonly string[],
+    task: () => Promise<void>,
+  ): void {
+    const claim: Claim = { services, deployment, isNew: true, hasBegun: false, task };
+    const place = this.#line.findIndex((other) => isCovered(other, covered));
     if (place === -1) this.#line.push(claim);
     else {
       this.#line[place] = claim;
-      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, services));
+      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, covered));
     }
+    this.#advance();
+  }
+
+  /** Goes on with one that the last run of the daemon had begun: nothing takes its place any more. */
+  enterAgain(deployment: string, services: readonly string[], task: () => Promise<void>): void {
+    this.#line.push({ services, deployment, isNew: false, hasBegun: false, task });
     this.#advance();
   }
 
@@ -105,20 +111,11 @@ export class Queue {
   }
 
   #advance(): void {
-    const begun = this.#line.filter(({ hasBegun }) => hasBegun);
-    const waiting: Claim[] = [];
-    /** Of those that wait, the ones that wait for nothing but the one service they are for. */
-    const simple: Claim[] = [];
+    const ahead = this.#line.filter(({ hasBegun }) => hasBegun);
     for (const claim of this.#line) {
-      if (claim.hasBegun || (!this.#isReleased && !isUpkeep(claim))) continue;
-      const inTheWay = (others: Claim[]): boolean => others.some((other) => overlap(claim, other));
-      if (!inTheWay(begun) && !inTheWay(isUpkeep(claim) ? simple : waiting)) {
-        this.#begin(claim);
-        begun.push(claim);
-        continue;
-      }
-      if (isOfOne(claim) && !inTheWay(waiting.filter((other) => !simple.includes(other)))) simple.push(claim);
-      waiting.push(claim);
+      if (claim.hasBegun || (!isUpkeep(claim) && !this.#isReleased)) continue;
+      if (!ahead.some((other) => overlap(claim, other))) this.#begin(claim);
+      ahead.push(claim);
     }
   }
 
@@ -134,30 +131,31 @@ export class Queue {
   }
 }
 
-/** Of one service, by the daemon itself. */
+/** A task, and what comes of it for whoever asked. */
+function asked<T>(task: () => Promise<T>) {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const work = async (): Promise<void> => {
+    const turn = (async () => await task())();
+    resolve(turn);
+    await turn;
+  };
+  return { promise, work, giveUp: reject };
+}
+
+function claimOf(services: Claim["services"], task: Claim["task"]): Claim {
+  return { services, deployment: undefined, isNew: false, hasBegun: false, task };
+}
+
+/** The daemon's own work on one service. */
 function isUpkeep({ deployment, services }: Claim): boolean {
   return deployment === undefined && services !== "all";
 }
 
-function isOfOne({ services }: Claim): boolean {
-  return services !== "all" && services.length === 1;
-}
-
 function overlap({ services: some }: Claim, { services: others }: Claim): boolean {
-  if (some === "all" || others === "all") return true;
-  return some.some((service) => others.includes(service));
+  return some === "all" || others === "all" || some.some((service) => others.includes(service));
 }
 
-function isCovered({ deployment, hasBegun, services }: Claim, by: readonly string[]): boolean {
-  return deployment !== undefined && !hasBegun && services !== "all" && covers(by, services);
-}
-
-/**
- * Whether a newer deployment makes a waiting older one pointless: it is for all its services. Nothing else matters, not
- * who asked, nor whether an image was named: a deployment decides alone what its services run in the end, so both, one
- * after the other, would end as the newer one alone. (Whoever adds a kind of which that is not true, one that goes back
- * by a step from what runs, must not let it cover anything.)
- */
-function covers(newer: readonly string[], older: readonly string[]): boolean {
-  return older.every((service) => newer.includes(service));
+function isCovered({ deployment, isNew, hasBegun, services }: Claim, by: readonly string[]): boolean {
+  if (deployment === undefined || !isNew || hasBegun || services === "all") return false;
+  return services.every((service) => by.includes(service));
 }

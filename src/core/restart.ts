@@ -1,10 +1,10 @@
 import { containersOf, isKeptUp, shortId } from "./containers.ts";
-import { DeployerError, publicMessage } from "./errors.ts";
+import { DeployerError, errorCode, publicMessage } from "./errors.ts";
+import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import type { Container, Ports, Project, Service } from "./ports.ts";
 import { describeServing } from "./serving.ts";
-import { renewSharers } from "./sharers.ts";
-import { startAndStay } from "./stay-running.ts";
+import { renewSharersOf } from "./sharers.ts";
 
 export type Restarted = {
   /** Ids of the containers, the same as before. */
@@ -14,10 +14,10 @@ export type Restarted = {
 };
 
 /**
- * Has Docker restart the containers of a service in its turn, one after the other, so that of several the others serve
- * meanwhile. Image and configuration stay what they are: this is no deployment, and nothing is pulled or created.
- * Errors: `not_found`, `compose_file`, `docker`, `conflict` for a service without a container, `rollout` for a container
- * that does not stay up.
+ * Has Docker restart the containers of a service in its turn, each gated before the next one, so that of several the
+ * others serve meanwhile. Image and configuration stay what they are: this is no deployment, nothing is pulled or created.
+ * Errors: `not_found`, `compose_file`, `docker`, `conflict` for a service without a container, `rollout` and `unhealthy`
+ * for a container that does not come up, with what serves then.
  */
 export async function restart(name: string, ports: Ports, signal: AbortSignal): Promise<Restarted> {
   const project = await ports.compose.project();
@@ -25,7 +25,7 @@ export async function restart(name: string, ports: Ports, signal: AbortSignal): 
   if (service === undefined) throw new DeployerError("not_found", `unknown service ${JSON.stringify(name)}`);
   const containers = await ports.inTurn(name, () => restartInTurn(project, service, ports, signal));
   // Each of them has a turn of its own: not from within ours, which a deployment of theirs may be waiting for.
-  const problems = await renewSharers(project, service, ports);
+  const problems = await renewSharersOf(name, ports);
   return { containers: containers.map(({ id }) => id), problems };
 }
 
@@ -48,14 +48,12 @@ async function restartInTurn(
     for (const container of containers) {
       log.info("restarting a container", { service: service.name, container: shortId(container) });
       await engine.restart(container.id);
-      // Docker counts restarts from each start by hand anew.
-      const up = await startAndStay([{ ...container, restarts: 0 }], ports);
-      noteRunning(up, [], store);
+      noteRunning(await startAndPass([container], service.settings, ports, signal), [], store);
     }
   } catch (error) {
-    log.error("restart failed", { service: service.name, error });
-    const message = `${publicMessage(error)}\n${await describeServing(service.name, ports)}`;
-    throw new DeployerError("rollout", message, { cause: error });
+    log.error("a service could not be restarted", { service: service.name, error });
+    const message = `${publicMessage(error)}\n${await describeServing([service.name], ports)}`;
+    throw new DeployerError(errorCode(error), message, { cause: error });
   }
   log.info("service restarted", { service: service.name, containers: containers.length });
   return containers;

@@ -30,7 +30,12 @@ export async function goBack(
   ports.log.error("rollout failed, going back", { deployment: deployment.id, error: cause });
   ports.journal.event(deployment.id, "going_back", "error", failure.message);
   const hasSwitched = progressOf(deployment, ports).stage === "switching";
-  await tryTo("the candidates could not be hidden", () => hideCandidates(deployment, ports), deployment, ports);
+  await tryTo(
+    "the candidates could not be hidden",
+    () => hideCandidates(deployment, ports),
+    deployment,
+    ports,
+  );
   await tryTo(
     "what failed could not be looked at",
     () => diagnoseCandidates(deployment, project, complaints, ports),
@@ -58,7 +63,8 @@ export async function bringBack(
     for (const plan of plans.toReversed()) {
       const wasStopped = await restoreWithDocker(plan, project, ports);
       if (wasStopped) failures.push(...(await renewSharersOf(plan.service, ports)));
-      const wasBeside = stage === "going_back" && plan.strategy === "rolling" && plan.before.running.length > 0;
+      const wasBeside =
+        stage === "going_back" && plan.strategy === "rolling" && plan.before.running.length > 0;
       touched ||= wasStopped || wasBeside;
     }
     const reason = [failure.message, await serving(), ...failures].join("\n");
@@ -73,7 +79,8 @@ export async function bringBack(
 /** First of all: from then on peers reach the old version only. */
 async function hideCandidates(deployment: Deployment, ports: Ports): Promise<void> {
   const rolling = progressOf(deployment, ports).plans.filter(({ strategy }) => strategy === "rolling");
-  for (const candidate of rolling.flatMap(({ candidates }) => candidates)) await hideFromPeers(candidate, ports);
+  for (const candidate of rolling.flatMap(({ candidates }) => candidates))
+    await hideFromPeers(candidate, ports);
 }
 
 async function diagnoseCandidates(

@@ -57,20 +57,27 @@ export async function switchOver(
   complaints: Complaints = new Map(),
 ): Promise<Outcome> {
   const tell = storyOf(deployment, ports);
-  const serving: Container[] = [];
+  let serving: Container[];
   try {
     saveProgress(deployment, { stage: "switching" }, ports);
+    const passed: Passed[] = [];
     for (const plan of plansOf(deployment, ports)) {
-      if (plan.strategy === "rolling") await showCandidates(deployment, plan, ports, signal, complaints);
-      else await replace(deployment, plan, project, source, drifted, ports, signal, complaints);
+      const containers =
+        plan.strategy === "rolling"
+          ? await showCandidates(deployment, plan, ports, signal, complaints)
+          : await replace(deployment, plan, project, source, drifted, ports, signal, complaints);
+      passed.push({ plan, containers });
     }
-    serving.push(...(await watchAll(deployment, ports, signal, complaints)));
+    serving = await watchAll(deployment, passed, ports, signal, complaints);
   } catch (error) {
     return await goBack(error, deployment, project, complaints, ports);
   }
   const plans = plansOf(deployment, ports);
-  ports.store.commit(plans.map(({ version, candidates }) => commitOf(deployment, version, candidates, ports.clock)));
-  for (const { service, version } of plans) tell("committed", `${service} runs ${version.imageText} from now on`);
+  ports.store.commit(
+    plans.map(({ version, candidates }) => commitOf(deployment, version, candidates, ports.clock)),
+  );
+  for (const { service, version } of plans)
+    tell("committed", `${service} runs ${version.imageText} from now on`);
   return await tidyUp(deployment, project, serving, ports);
 }
 
@@ -103,14 +110,16 @@ async function showCandidates(
   ports: Ports,
   signal: AbortSignal,
   complaints: Complaints,
-): Promise<void> {
+): Promise<Container[]> {
   const tell = storyOf(deployment, ports);
+  const passed: Container[] = [];
   for (const candidate of plan.candidates) {
     signal.throwIfAborted();
     tell("switching", `${plan.service}: peers find ${shortId(candidate)} from now on, and the old one`);
     await showToPeers(candidate, ports);
-    await startAndPass([candidate], plan.settings, ports, signal, complaints);
+    passed.push(...(await startAndPass([candidate], plan.settings, ports, signal, complaints)));
   }
+  return passed;
 }
 
 async function replace(
@@ -122,7 +131,7 @@ async function replace(
   ports: Ports,
   signal: AbortSignal,
   complaints: Complaints,
-): Promise<void> {
+): Promise<Container[]> {
   const tell = storyOf(deployment, ports);
   signal.throwIfAborted();
   const old = plan.before.all.map((id) => shortId({ id })).join(", ") || "nothing: none was there";
@@ -134,29 +143,25 @@ async function replace(
   for (const id of plan.before.all) await ports.engine.stop(id);
   signal.throwIfAborted();
   tell("gating", `${plan.service}: starting ${candidates.map(shortId).join(", ")}`);
-  await startAndPass(candidates, plan.settings, ports, signal, complaints);
+  return await startAndPass(candidates, plan.settings, ports, signal, complaints);
 }
+
+type Passed = { plan: Plan; containers: Container[] };
 
 async function watchAll(
   deployment: Deployment,
+  passed: Passed[],
   ports: Ports,
   signal: AbortSignal,
   complaints: Complaints,
 ): Promise<Container[]> {
-  const plans = plansOf(deployment, ports);
-  const seconds = Math.max(...plans.map(({ settings }) => settings.watchMs)) / 1000;
-  if (seconds > 0) storyOf(deployment, ports)("watching", `all passed; watching ${nameOf(deployment)} for ${seconds} s`);
-  const watched = await allOrNone(plans, signal, async ({ candidates, settings }, either) => {
-    const containers = await Promise.all(candidates.map(({ id }) => present(id, ports)));
-    return await watch(containers, settings, ports, either, complaints);
-  });
+  const seconds = Math.max(...passed.map(({ plan }) => plan.settings.watchMs)) / 1000;
+  if (seconds > 0)
+    storyOf(deployment, ports)("watching", `all passed; watching ${nameOf(deployment)} for ${seconds} s`);
+  const watched = await allOrNone(passed, signal, ({ plan, containers }, either) =>
+    watch(containers, plan.settings, ports, either, complaints),
+  );
   return watched.flat();
-}
-
-async function present(id: string, { engine }: Ports): Promise<Container> {
-  const container = await engine.container(id);
-  if (container !== undefined) return container;
-  throw new DeployerError("rollout", `container ${shortId({ id })} was removed by somebody else`);
 }
 
 function plansOf(deployment: Deployment, ports: Ports): Plan[] {

@@ -24,6 +24,11 @@ export function tellWaits({ id }: Deployment, { journal }: Teller): void {
   journal.event(id, "log", "info", "the daemon runs again, it still waits for its turn");
 }
 
+/** It was begun by an earlier run of the daemon. */
+export function tellResumed({ id }: Deployment, { journal }: Teller): void {
+  journal.event(id, "log", "warn", "the daemon stopped in the middle of it and runs again");
+}
+
 /** The last event of a deployment; call it when its end is in the store, so that whoever it wakes finds that there. */
 export function tellEnd(
   id: string,

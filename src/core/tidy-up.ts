@@ -27,7 +27,11 @@ export async function tidyUp(
     for (const { service, before, strategy } of plans) {
       const own = await containersOf(project, { name: service }, ports.engine);
       const old = own.filter(({ id }) => before.all.includes(id));
-      noteRunning(serving.filter((container) => container.service === service), old, ports.store);
+      noteRunning(
+        serving.filter((container) => container.service === service),
+        old,
+        ports.store,
+      );
       await removeOld(deployment, old, ports);
       // A rolling service is in nobody's namespaces: what hangs on it keeps it from rolling.
       if (strategy === "recreate") failures.push(...(await renewSharersOf(service, ports)));
