@@ -149,7 +149,7 @@ export function createClient(socket: string, fetch: Fetch = globalThis.fetch) {
         if (service !== undefined) query.set("service", service);
         if (status !== undefined) query.set("status", status);
         if (next !== "") query.set("before", next);
-        const page: z.infer<typeof PageAnswer> = await ask("GET", `/deployments?${query}`, PageAnswer);
+        const page: z.infer<typeof PageAnswer> = await ask("GET", `/deployments?${query.toString()}`, PageAnswer);
         found.push(...page.deployments);
         next = page.next;
       }
@@ -172,15 +172,10 @@ export function createClient(socket: string, fetch: Fetch = globalThis.fetch) {
     up: () => ask("POST", "/up", UpAnswer, { deadlineMs: WORK_DEADLINE_MS }),
     checks: async () => (await ask("GET", "/check", ChecksAnswer, { deadlineMs: CHECK_DEADLINE_MS })).checks,
     compose: () => ask("GET", "/compose", ComposeAnswer),
-    /**
-     * Resolves when nothing is being deployed; nothing is until it is given back, or this process ends. Until it comes the
-     * signal gives it up.
-     */
-    async turn(signal: AbortSignal): Promise<{ giveBack(): void }> {
+    /** Resolves when nothing is being deployed; nothing is until it is given back, or this process ends. */
+    async turn(): Promise<{ giveBack(): void }> {
       const over = new AbortController();
-      const answer = await open("POST", "/compose/turn", {
-        signal: AbortSignal.any([signal, over.signal]),
-      });
+      const answer = await open("POST", "/compose/turn", { signal: over.signal });
       if (!answer.ok || answer.body === null) throw refusal(answer, await readJson(answer, socket));
       const reader = answer.body.getReader();
       const { done } = await reader.read().catch((error: unknown) => {

@@ -66,8 +66,10 @@ async function postRestart(c: HttpContext, host: Host): Promise<Response> {
 async function postUp(c: HttpContext, host: Host): Promise<Response> {
   const steps = await atLeisure(c, () => host.up());
   return replyJson(c, 200, {
-    services: steps.map(({ deployment, ...step }) => ({
-      ...step,
+    services: steps.map(({ service, did, text, deployment }) => ({
+      service,
+      did,
+      text,
       deployment: deployment === undefined ? null : deploymentJson(deployment),
     })),
   });
