@@ -31,7 +31,7 @@ export async function deploy(deployment: Deployment, ports: Ports, signal: Abort
     }
 
     const next: Goal = { ...goal, targets: changed };
-    const strategies = chooseStrategies(deployment, next, ports);
+    const strategies = await chooseStrategies(deployment, next, ports);
     await runBefore(deployment, next, ports, signal);
     const together = new Set(changed.map(({ service }) => service.name));
     for (const { service } of changed) {

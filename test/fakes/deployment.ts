@@ -1,4 +1,4 @@
-import type { Deployment, Part } from "../../src/core/deployment.ts";
+import { accept, type Deployment, type DeploymentRequest, type Part } from "../../src/core/deployment.ts";
 import { START } from "./clock.ts";
 
 /** A deployment that has begun: of one service or several, which bring their images with `parts`, or all run `image`. */
@@ -27,4 +27,24 @@ export function running(
     endedAt: undefined,
     ...fields,
   };
+}
+
+/** What a caller wants: the image of the compose file for one service or several, unless the fields say otherwise. */
+export function requestFor(
+  services: string | readonly string[],
+  { image, ...fields }: Partial<DeploymentRequest> & { image?: string } = {},
+): DeploymentRequest {
+  const names = typeof services === "string" ? [services] : services;
+  return {
+    kind: "deploy",
+    parts: names.map((service) => ({ service, image })),
+    to: undefined,
+    force: false,
+    ...fields,
+  };
+}
+
+/** A deployment that waits for its turn, of `web` unless others are named. */
+export function queued(id: string, at = 1, services: string | readonly string[] = "web"): Deployment {
+  return accept(id, requestFor(services), "me", at);
 }

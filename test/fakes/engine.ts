@@ -141,10 +141,10 @@ export function fakeProbe(host: FakeHost): Probe {
 }
 
 /** A disk with this much room, which a test may change. */
-export type FakeDisk = Disk & { room: number | undefined };
+export type FakeDisk = Disk & { room: number | undefined; total: number | undefined };
 
 export function fakeDisk(): FakeDisk {
-  const disk: FakeDisk = { room: 100e9, free: () => disk.room };
+  const disk: FakeDisk = { room: 100e9, total: 200e9, free: () => disk.room, size: () => disk.total };
   return disk;
 }
 

@@ -28,6 +28,7 @@ export function mortal(ports: Ports): { ports: Ports; kill: () => void } {
   }
 
   const { engine, compose, probe, disk, registry, store, journal, clock, log } = ports;
+  const sleeper = bound(clock, hang);
   return {
     ports: {
       engine: bound(engine, hang),
@@ -37,7 +38,7 @@ export function mortal(ports: Ports): { ports: Ports; kill: () => void } {
       registry: bound(registry, hang),
       store: bound(store, fail),
       journal: bound(journal, () => undefined),
-      clock: { now: () => clock.now(), sleep: bound(clock, hang).sleep },
+      clock: { now: () => clock.now(), sleep: (...args) => sleeper.sleep(...args) },
       log,
       inTurn: new Queue().inTurn,
     },

@@ -2,7 +2,7 @@ import { type Deployment, hasEnded, servicesOf } from "../../src/core/deployment
 import type { DeploymentEvent, ReadKey } from "../../src/core/history.ts";
 import type { Guard } from "../../src/core/order.ts";
 import type { SpentKey } from "../../src/core/repeat.ts";
-import type { Look, Origin, Pin, Progress, Store, Version } from "../../src/core/store.ts";
+import type { BroughtImage, Look, Origin, Pin, Progress, Store, Version } from "../../src/core/store.ts";
 
 /** The store without a disk. */
 export function fakeStore(): Store {
@@ -15,6 +15,7 @@ export function fakeStore(): Store {
   const keys = new Map<string, SpentKey & { deployment: string }>();
   const guards = new Map<string, Guard & { service: string }>();
   let versions: Version[] = [];
+  let brought: BroughtImage[] = [];
   let look: Look | undefined;
   let project: string | undefined;
 
@@ -35,7 +36,8 @@ export function fakeStore(): Store {
           .filter((each) => service === undefined || servicesOf(each).includes(service))
           .filter((each) => status === undefined || each.status === status)
           .filter((each) => before === undefined || isOlder(each, before))
-          .slice(0, limit),
+          .slice(0, limit)
+          .map(({ diagnoses: _diagnoses, ...summary }) => summary),
       ),
     addEvent(id, event) {
       if (!deployments.has(id)) throw new Error("FOREIGN KEY constraint failed");
@@ -114,14 +116,30 @@ export function fakeStore(): Store {
         for (const origin of made) origins.set(origin.container, structuredClone(origin));
       }
     },
-    versions: (service) => structuredClone(versions.filter((each) => each.service === service).toReversed()),
+    versions: (service) =>
+      structuredClone(
+        versions.filter((each) => service === undefined || each.service === service).toReversed(),
+      ),
     dropVersion,
+    claimImages(digest, deployment) {
+      for (const image of brought) if (image.digest === digest) image.deployment = deployment;
+    },
+    noteImage(image) {
+      if (!brought.some((each) => each.repository === image.repository && each.digest === image.digest))
+        brought.push({ ...image });
+    },
+    broughtImages: () => structuredClone(brought),
+    forgetImage(image) {
+      brought = brought.filter((each) => !Bun.deepEquals(each, image));
+    },
     dropPin: (service) => void pins.delete(service),
     origin: (container) => structuredClone(origins.get(container)),
     neededRecords() {
       const plans = [...progresses.values()].flatMap((progress) => progress.plans);
       const needed = [
-        ...[...pins.values(), ...versions, ...origins.values()],
+        ...pins.values(),
+        ...versions,
+        ...origins.values(),
         ...plans.flatMap(({ before, version }) => [before, version]),
       ];
       return new Set(needed.map(({ recorded }) => recorded).filter((recorded) => recorded !== ""));
