@@ -31,6 +31,8 @@ const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 const ATTEMPTS_WHEN_KILLED = 3;
 
 const DONE: RunResult = { exitCode: 0, signal: undefined, stdout: "", stderr: "", timedOut: false };
+/** In STATE_DIR, for `docker compose -f <compose file> -f <this>`. */
+export const PINS_FILE = "pins.compose.yml";
 
 type Snapshot = { project: Project; resolved: Resolved };
 
@@ -46,7 +48,7 @@ export type ComposeOptions = {
 /** Docker Compose, driven by its command line. */
 export function createCompose({ composeFile, stateDir, env, run, log }: ComposeOptions): Compose {
   const records = createRecords(join(stateDir, "configs"));
-  const pinsFile = join(stateDir, "pins.compose.yml");
+  const pinsFile = join(stateDir, PINS_FILE);
   const candidateFile = join(stateDir, "candidate.compose.yml");
   let cached: { fingerprint: string; snapshot: Promise<Snapshot> } | undefined;
   let changes: Promise<unknown> = Promise.resolve();
