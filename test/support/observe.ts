@@ -31,6 +31,10 @@ const Inspection = z.object({
   Config: z.object({ Image: z.string() }),
 });
 
+const Networks = z.object({
+  NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }),
+});
+
 /** Every container of the project in any state, by service, then by age. */
 export async function lives(
   project: Project,
@@ -62,6 +66,19 @@ export async function lifeOf(project: Project, service: string, docker?: DockerC
   if (life === undefined || others.length > 0)
     throw new Error(`${service} has ${others.length + (life === undefined ? 0 : 1)} containers`);
   return life;
+}
+
+/** The IPv4 address of the only container of a service, in the only network it is in. */
+export async function addressOf(
+  project: Project,
+  service: string,
+  docker: DockerClient = stage().docker,
+): Promise<string> {
+  const { id } = await lifeOf(project, service, docker);
+  const { NetworkSettings } = Networks.parse(await (await docker.api(`/containers/${id}/json`)).json());
+  const [network, ...others] = Object.values(NetworkSettings.Networks);
+  if (network === undefined || others.length > 0) throw new Error(`${service} is not in one network`);
+  return network.IPAddress;
 }
 
 /** What answers on a port of this machine now; undefined when nobody does. */
