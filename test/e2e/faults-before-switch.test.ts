@@ -1,11 +1,17 @@
 import { afterAll, beforeAll, test } from "bun:test";
 
-import { expectFault, type Fault, type FaultScene, startFaultScene } from "../support/faults.ts";
+import {
+  expectFault,
+  type FaultKind,
+  type FaultScene,
+  faultsOf,
+  startFaultScene,
+} from "../support/faults.ts";
 
 const OTHER_ARCHITECTURE = process.arch === "arm64" ? "amd64" : "arm64";
 
 /** What goes wrong while nothing that serves has been touched: nobody may notice anything, whatever the strategy. */
-const KINDS: Omit<Fault, "strategy" | "status">[] = [
+const KINDS: readonly FaultKind[] = [
   {
     name: "image-missing",
     tag: "absent",
@@ -39,14 +45,7 @@ const KINDS: Omit<Fault, "strategy" | "status">[] = [
   },
 ];
 
-const FAULTS: Fault[] = KINDS.flatMap((kind) =>
-  (["recreate", "rolling"] as const).map((strategy): Fault => ({
-    ...kind,
-    name: `${kind.name}-${strategy}`,
-    strategy,
-    status: "failed",
-  })),
-);
+const FAULTS = [...faultsOf(KINDS, "recreate", "failed"), ...faultsOf(KINDS, "rolling", "failed")];
 
 const cleanup = new AsyncDisposableStack();
 let scene: FaultScene;

@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { expectFault, type Fault, type FaultScene, startFaultScene } from "../support/faults.ts";
-
-type Kind = Omit<Fault, "strategy" | "status">;
+import {
+  expectFault,
+  type Fault,
+  type FaultKind,
+  type FaultScene,
+  faultsOf,
+  startFaultScene,
+} from "../support/faults.ts";
 
 const HEALTH = "health: /cgi-bin/health";
 
 /** A candidate that never gets as far as to serve, or never says that it is well. */
-const KINDS: readonly Kind[] = [
+const KINDS: readonly FaultKind[] = [
   {
     name: "exits",
     tag: "exits",
@@ -60,18 +65,8 @@ const KINDS: readonly Kind[] = [
 ];
 
 const FAULTS: readonly Fault[] = [
-  ...KINDS.map((kind): Fault => ({
-    ...kind,
-    name: `${kind.name}-recreate`,
-    strategy: "recreate",
-    status: "rolled_back",
-  })),
-  ...KINDS.map((kind): Fault => ({
-    ...kind,
-    name: `${kind.name}-rolling`,
-    strategy: "rolling",
-    status: "failed",
-  })),
+  ...faultsOf(KINDS, "recreate", "rolled_back"),
+  ...faultsOf(KINDS, "rolling", "failed"),
   {
     name: "port-clash",
     tag: "v2",

@@ -1,12 +1,18 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { expectFault, type Fault, type FaultScene, startFaultScene } from "../support/faults.ts";
+import {
+  expectFault,
+  type FaultKind,
+  type FaultScene,
+  faultsOf,
+  startFaultScene,
+} from "../support/faults.ts";
 
 /** Longer than the gate takes, and done before the watch is over. */
 const FAILS_AFTER_SECONDS = 4;
 
 /** A candidate that passes its gate and serves, then fails while it is watched. */
-const KINDS: readonly Omit<Fault, "strategy" | "status">[] = [
+const KINDS: readonly FaultKind[] = [
   {
     name: "crashes",
     tag: "crashes",
@@ -45,14 +51,7 @@ const KINDS: readonly Omit<Fault, "strategy" | "status">[] = [
   },
 ];
 
-const FAULTS: readonly Fault[] = KINDS.flatMap((kind) =>
-  (["recreate", "rolling"] as const).map((strategy): Fault => ({
-    ...kind,
-    name: `${kind.name}-${strategy}`,
-    strategy,
-    status: "rolled_back",
-  })),
-);
+const FAULTS = [...faultsOf(KINDS, "recreate", "rolled_back"), ...faultsOf(KINDS, "rolling", "rolled_back")];
 
 const cleanup = new AsyncDisposableStack();
 let scene: FaultScene;

@@ -30,6 +30,20 @@ export type Fault = {
   mayServe?: readonly string[];
 };
 
+/** A fault that all strategies share. */
+export type FaultKind = Omit<Fault, "strategy" | "status">;
+
+/** These faults with this strategy. */
+export function faultsOf(
+  kinds: readonly FaultKind[],
+  strategy: Fault["strategy"],
+  status: Fault["status"],
+): Fault[] {
+  const faults: Fault[] = [];
+  for (const kind of kinds) faults.push({ ...kind, name: `${kind.name}-${strategy}`, strategy, status });
+  return faults;
+}
+
 /** One project with a service for each fault, all of them asked all the time by a peer container and by this machine. */
 export type FaultScene = Scene & {
   faults: readonly Fault[];
