@@ -39,13 +39,13 @@ const KINDS: readonly FaultKind[] = [
     name: "never-healthy-by-http",
     tag: "never-healthy",
     settings: HEALTH,
-    reason: /did not pass within 4 s.*GET \/cgi-bin\/health.*HTTP 503/,
+    reason: /did not pass within \d+ s.*GET \/cgi-bin\/health.*HTTP 503/,
     diagnosis: { exit_code: null, health: "HTTP 503" },
   },
   {
     name: "never-healthy-by-healthcheck",
     tag: "no-database",
-    reason: /did not pass within 4 s.*there is no database/,
+    reason: /did not pass within \d+ s.*there is no database/,
     diagnosis: { exit_code: null, health: expect.stringContaining("there is no database") },
   },
   {

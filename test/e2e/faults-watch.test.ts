@@ -26,7 +26,7 @@ const KINDS: readonly FaultKind[] = [
     settings: "health: /cgi-bin/health",
     lines: ["restart: always"],
     reason: /restarted/,
-    diagnosis: { exit_code: 1, restarts: 1 },
+    diagnosis: { restarts: 1 },
   },
   {
     name: "sickens-by-http",

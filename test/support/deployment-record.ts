@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import type { Daemon, Reply } from "./daemon.ts";
+import { waitFor } from "./wait.ts";
 
 const Diagnosis = z.object({
   service: z.string(),
@@ -35,6 +36,7 @@ export type DeploymentRecord = z.infer<typeof DeploymentRecord>;
 export type ToldEvent = z.infer<typeof Event>;
 
 const WAIT_SECONDS = 120;
+const PHASE_DEADLINE = 30_000;
 
 /** The deployment a reply is about. */
 export function idOf(reply: Reply): string {
@@ -51,6 +53,13 @@ export async function recordOf(daemon: Daemon, id: string): Promise<DeploymentRe
 /** What has been told of a deployment so far. */
 export async function eventsOf(daemon: Daemon, id: string): Promise<ToldEvent[]> {
   return z.object({ events: z.array(Event) }).parse(await get(daemon, `/deployments/${id}/events`)).events;
+}
+
+/** Waits until a step has been told of. */
+export async function untilPhase(daemon: Daemon, id: string, phase: string): Promise<void> {
+  await waitFor(`the deployment to come to "${phase}"`, PHASE_DEADLINE, async () =>
+    (await eventsOf(daemon, id)).some((event) => event.phase === phase),
+  );
 }
 
 /** The newest deployments first. */
