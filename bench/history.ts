@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Diagnosis } from "../src/core/deployment.ts";
 import { AUTHORIZED, fakeDaemon } from "../src/http/fake-daemon.ts";
 import { serve } from "../src/http/serve.ts";
 import { openStore, type OpenStore } from "../src/sqlite/store.ts";
@@ -30,6 +31,7 @@ const QUERIES = [
   "?service=web",
   "?status=rolled_back",
   "?service=web&status=rolled_back&limit=200",
+  "?service=sidecar",
   "?service=nobody",
   "?before=MIDDLE",
 ];
@@ -75,8 +77,12 @@ function fill(stateDir: string): string {
   const database = new Database(join(stateDir, "deployer.db"), { strict: true });
   database.run("PRAGMA synchronous = OFF");
   const deployment = database.query(
-    `INSERT INTO deployments (id, service, image, force, issuer, status, reason, code, changed, digest, created_at, started_at, ended_at, before)
-     VALUES ($id, $service, $image, 0, 'github-actions', $status, $reason, NULL, 1, $digest, $at, $at, $at, $before)`,
+    `INSERT INTO deployments (id, kind, force, issuer, status, reason, code, changed, diagnoses, attempts, created_at, started_at, ended_at)
+     VALUES ($id, 'deploy', 0, 'github-actions', $status, $reason, NULL, 1, $diagnoses, 1, $at, $at, $at)`,
+  );
+  const part = database.query(
+    `INSERT INTO parts (deployment, position, service, image, digest, created_at, status)
+     VALUES ($id, $position, $service, $image, $digest, $at, $status)`,
   );
   const event = database.query(
     "INSERT INTO events (deployment, seq, at, phase, level, text) VALUES (?, ?, ?, 'log', 'info', ?)",
@@ -90,21 +96,22 @@ function fill(stateDir: string): string {
     for (let n = 0; n < DEPLOYMENTS; n += 1) {
       const service = SERVICES[n % SERVICES.length] ?? "";
       const status = STATUSES[n % STATUSES.length] ?? "";
-      const before = JSON.stringify({ running: [digest], all: [digest], recorded: digest.slice(7, 39) });
       const reason =
         status === "succeeded"
           ? ""
           : `container 0123456789ab of service "${service}" exited with code 3\nwhat serves now: ${registry}/${service}:v${n}@${digest} in container 0123456789ab`;
       deployment.run({
         id: idOf(n),
-        service,
-        image: `${registry}/${service}:v${n}`,
         status,
         reason,
-        digest,
+        diagnoses: JSON.stringify(status === "succeeded" ? [] : [diagnosisOf(service)]),
         at: atOf(n),
-        before,
       });
+      // Every third is one of two services.
+      for (const [position, each] of [service, ...(n % 3 === 0 ? ["sidecar"] : [])].entries()) {
+        const image = `${registry}/${each}:v${n}`;
+        part.run({ id: idOf(n), position, service: each, image, digest, at: atOf(n), status });
+      }
       for (let seq = 1; seq <= EVENTS_EACH; seq += 1)
         event.run(
           idOf(n),
@@ -116,6 +123,20 @@ function fill(stateDir: string): string {
   })();
   database.close();
   return `${atOf(DEPLOYMENTS / 2)}-${idOf(DEPLOYMENTS / 2)}`;
+}
+
+/** As large as they get. */
+function diagnosisOf(service: string): Diagnosis {
+  return {
+    service,
+    container: "0123456789ab",
+    exitCode: 3,
+    signal: undefined,
+    oomKilled: false,
+    restarts: 0,
+    health: "HTTP 503",
+    output: Array.from({ length: 50 }, (_, n) => `line ${n} ${"of what it printed ".repeat(5)}`),
+  };
 }
 
 async function list(store: OpenStore, middle: string): Promise<string[]> {

@@ -6,6 +6,7 @@ import { checkConfig, type Config, type Environment } from "./config.ts";
 import { DeployerError, publicMessage } from "./core/errors.ts";
 import { parseImage } from "./core/image.ts";
 import type { Compose, Log } from "./core/ports.ts";
+import { refusedSettings } from "./core/refused-settings.ts";
 import { systemClock } from "./system/clock.ts";
 import { makeStateDir } from "./system/lock.ts";
 import { run } from "./system/run.ts";
@@ -140,6 +141,7 @@ async function usableProject(compose: Compose): Promise<string> {
         ? [`service "${name}": ${JSON.stringify(image)} is not an image`]
         : [],
     ),
+    ...refusedSettings(project),
     ...files
       .filter((path) => !isReadable(path))
       .map((path) => `${path} is not there, or not readable by this user`),

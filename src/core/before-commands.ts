@@ -36,11 +36,14 @@ export async function runBefore(
   }
 }
 
-/** Removes the containers of the commands; they are needed until the deployment has ended. */
-export async function removeBefore({ id }: Deployment, project: Named, { engine }: Ports): Promise<void> {
-  for (const container of await engine.containers(project.name)) {
-    if (container.labels[LABEL]?.startsWith(`${id}.`) === true)
-      await engine.remove(container.id, { volumes: true });
+/** Removes the containers of commands whose deployment has ended; until then they say that the command has run. */
+export async function removeDoneBefore({ engine, store }: Ports): Promise<void> {
+  const project = store.projectName();
+  if (project === undefined) return;
+  const unfinished = new Set(store.unfinished().map(({ id }) => id));
+  for (const { id, labels } of await engine.containers(project)) {
+    const deployment = labels[LABEL]?.split(".")[0];
+    if (deployment !== undefined && !unfinished.has(deployment)) await engine.remove(id, { volumes: true });
   }
 }
 
@@ -59,7 +62,10 @@ async function runOne(
   const ended = await untilEnded(found, argv, ports, signal);
   if (ended.exitCode !== 0) {
     await diagnose(deployment, ended.id, new Map(), ports);
-    throw new DeployerError("before", `${argv.join(" ")} (x-deployer.before of "${service.name}") ${describeEnd(ended)}`);
+    throw new DeployerError(
+      "before",
+      `${argv.join(" ")} (x-deployer.before of "${service.name}") ${describeEnd(ended)}`,
+    );
   }
   const { doneBefore } = progressOf(deployment, ports);
   saveProgress(deployment, { doneBefore: [...doneBefore, name] }, ports);
@@ -91,7 +97,10 @@ async function untilEnded(
       await engine.stop(id);
       signal.throwIfAborted();
       const minutes = COMMAND_WITHIN_MS / 60_000;
-      throw new DeployerError("before", `${argv.join(" ")} did not end within ${minutes} minutes and was stopped`);
+      throw new DeployerError(
+        "before",
+        `${argv.join(" ")} did not end within ${minutes} minutes and was stopped`,
+      );
     }
     await clock.sleep(LOOK_EVERY_MS);
   }

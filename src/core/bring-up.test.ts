@@ -1,6 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { digestOf, fakeWorld, never, running, service, type World } from "../../test/fakes.ts";
+import { never } from "../../test/fakes/clock.ts";
+import { running } from "../../test/fakes/deployment.ts";
+import { digestOf } from "../../test/fakes/images.ts";
+import { service, settings } from "../../test/fakes/service.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { bringUp } from "./bring-up.ts";
 import { deploy } from "./deploy.ts";
 import { DeployerError } from "./errors.ts";
@@ -43,6 +47,21 @@ describe("on a fresh host", () => {
     world.before("start web-1", () => expect(world.clock.now() - began).toBe(8_000));
     expect(await up(world)).toEqual(new Map());
     expect(world.ps()).toEqual(["db-1 running db:v1", "web-1 running web:v1"]);
+  });
+
+  test("a service is brought up whose rolling would be refused, and the log says that it would be", async () => {
+    const world = fakeWorld([
+      service("web", {
+        rollingObstacles: ["publishes host port 80"],
+        settings: settings({ strategy: "rolling" }),
+      }),
+      service("db", { rollingObstacles: ["mounts volume data for writing"] }),
+    ]);
+    expect(await up(world)).toEqual(new Map());
+    expect(world.log.lines.filter(({ level }) => level === "error").map(({ message }) => message)).toEqual([
+      'service "web": x-deployer.strategy: rolling is not possible: publishes host port 80',
+    ]);
+    expect(world.ps()).toEqual(["web-1 running web:v1", "db-1 running db:v1"]);
   });
 
   test("nothing is ever built", async () => {

@@ -7,6 +7,7 @@ import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";
 import { remove } from "./restore.ts";
 import type { Container, Ports, Project, Service, Source } from "./ports.ts";
+import { refusedSettings } from "./refused-settings.ts";
 import type { Pin } from "./store.ts";
 
 /**
@@ -21,6 +22,7 @@ export async function bringUp(
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
   const project = await ports.compose.project();
+  for (const problem of refusedSettings(project)) ports.log.error(problem);
   const pins = await currentPins(project, ports);
   await ports.compose.writePins(imageTexts(pins));
 
@@ -101,7 +103,8 @@ async function withoutReplaced(
   pin: Pin | undefined,
   ports: Ports,
 ): Promise<Container[]> {
-  const before = (pin && ports.store.before(pin.deployment)?.all) ?? [];
+  const plans = (pin && ports.store.progress(pin.deployment)?.plans) ?? [];
+  const before = plans.find(({ service }) => service === pin?.service)?.before.all ?? [];
   const kept = containers.filter(({ id }) => !before.includes(id));
   if (kept.length === 0) return containers;
   await remove(

@@ -2,51 +2,70 @@ import { containersOf } from "./containers.ts";
 import { dependenciesOf, dependencyCounts } from "./dependencies.ts";
 import type { Deployment } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Container, ImageTexts, Ports, Project, Service } from "./ports.ts";
+import type { Named, Ports, Project, Service, Source } from "./ports.ts";
+import { savePlan } from "./progress.ts";
 import { recreate } from "./recreate.ts";
+import type { Plan } from "./store.ts";
 
-/** Creates the new containers of a service, not started: beside the old ones, or by Compose in their place. Errors: `rollout`. */
-export async function createCandidates(
+/** Creates the new containers of a service beside the old ones, not started. Errors: `rollout`. */
+export async function createBeside(
   deployment: Deployment,
+  plan: Plan,
   project: Project,
   service: Service,
-  old: Container[],
-  images: ImageTexts,
-  recorded: string,
+  source: Source,
   ports: Ports,
-): Promise<Container[]> {
-  if (needsCompose(service, old)) {
-    ports.store.saveSwitching(deployment.id);
-    const withDependencies = async (): Promise<boolean> =>
-      !(await dependenciesDrifted(project, service, recorded, ports));
-    await recreate({ images }, project, service, withDependencies, ports);
-  } else {
-    const total = old.length + service.replicas;
-    await ports.compose.createBeside({ images }, service.name, total, () =>
-      dependencyCounts(project, service, ports.engine),
-    );
-  }
-  const known = new Set(old.map(({ id }) => id));
-  const now = await containersOf(project, service, ports.engine);
-  const candidates = now.filter(({ id }) => !known.has(id));
-  if (candidates.length < service.replicas) {
-    throw new DeployerError(
-      "rollout",
-      `Compose created ${candidates.length} of ${service.replicas} containers of service "${service.name}"`,
-    );
-  }
-  return candidates;
+): Promise<Plan> {
+  const old = await containersOf(project, service, ports.engine);
+  await ports.compose.createBeside(source, service.name, old.length + plan.replicas, () =>
+    dependencyCounts(project, service, ports.engine),
+  );
+  // Compose may have been told of a leftover, or a person have been at work since: only what came now is ours.
+  const known = old.map(({ id }) => id);
+  return await noteCandidates(
+    deployment,
+    { ...plan, before: { ...plan.before, all: known } },
+    project,
+    ports,
+  );
 }
 
 /**
- * A fixed name cannot be had twice, and only Compose's own recreate hands anonymous volumes on: such containers are
- * replaced by Compose, which stops and removes the old one itself.
+ * Has Compose replace the containers of a service by new ones, not started; the old ones stop and are gone. What an
+ * earlier attempt has finished is not done again. Errors: `rollout`.
  */
-function needsCompose(service: Service, old: Container[]): boolean {
-  return (
-    (service.containerName !== undefined && old.length > 0) ||
-    old.some((container) => container.anonymousVolumes.length > 0)
-  );
+export async function createInPlace(
+  deployment: Deployment,
+  plan: Plan,
+  project: Named,
+  source: Source,
+  withDependencies: () => Promise<boolean>,
+  ports: Ports,
+): Promise<Plan> {
+  const service = { name: plan.service };
+  const own = await containersOf(project, service, ports.engine);
+  const isDone = own.length === plan.replicas && own.every(({ id }) => !plan.before.all.includes(id));
+  if (!isDone) await recreate(source, project, service, withDependencies, ports);
+  return await noteCandidates(deployment, plan, project, ports);
+}
+
+async function noteCandidates(
+  deployment: Deployment,
+  plan: Plan,
+  project: Named,
+  ports: Ports,
+): Promise<Plan> {
+  const now = await containersOf(project, { name: plan.service }, ports.engine);
+  const created = now.filter(({ id }) => !plan.before.all.includes(id));
+  if (created.length < plan.replicas) {
+    throw new DeployerError(
+      "rollout",
+      `Compose created ${created.length} of ${plan.replicas} containers of service "${plan.service}"`,
+    );
+  }
+  const noted = { ...plan, candidates: created.map(({ id, networks }) => ({ id, networks })) };
+  savePlan(deployment, noted, ports);
+  return noted;
 }
 
 /** Compose's recreate replaces dependencies that differ from the file, unless it is told to leave them all out. */

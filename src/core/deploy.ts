@@ -23,14 +23,15 @@ export async function deploy(deployment: Deployment, ports: Ports, signal: Abort
     digests = new Map(goal.targets.map(({ service, digest }) => [service.name, digest]));
 
     const { changed, unchanged } = await splitUnchanged(deployment, goal, ports);
-    if (unchanged.length > 0) tell("unchanged", `${namesOf(unchanged)}: the same image and configuration run already`);
+    if (unchanged.length > 0)
+      tell("unchanged", `${namesOf(unchanged)}: the same image and configuration run already`);
     if (changed.length === 0) {
       await keepUnchanged(deployment, goal, unchanged, ports);
       return { status: "succeeded", changed: false, digests, diagnoses: [], reason: "", code: undefined };
     }
 
     const next: Goal = { ...goal, targets: changed };
-    const strategies = chooseStrategies(deployment, next, ports);
+    const strategies = await chooseStrategies(deployment, next, ports);
     await runBefore(deployment, next, ports, signal);
     const together = new Set(changed.map(({ service }) => service.name));
     for (const { service } of changed) {

@@ -49,7 +49,7 @@ async function pass(
   const check = checkOf(first, settings);
   const begin = clock.now();
   const deadline = begin + timeoutOf(check, settings);
-  for (let passes = 0; ; ) {
+  for (let passes = 0; ;) {
     const now = await engine.container(first.id);
     const container = assertLives(first, now);
     if (isFinished(container)) return container;
@@ -92,7 +92,12 @@ function timeoutOf(check: Check, { timeoutMs }: Settings): number {
   return Math.max(SHORTEST_TIMEOUT_MS, startPeriodMs + intervalMs * retries);
 }
 
-function late(container: Container, check: Check, took: number, complaint: string | undefined): DeployerError {
+function late(
+  container: Container,
+  check: Check,
+  took: number,
+  complaint: string | undefined,
+): DeployerError {
   const said = complaint === undefined ? "" : `: ${complaint}`;
   return failure(
     "unhealthy",

@@ -6,14 +6,20 @@ export type Phase =
   | "started"
   | "resolved"
   | "pulled"
+  | "preflight"
   | "unchanged"
   | "dependencies"
+  | "strategy"
+  | "before"
   | "creating"
+  | "gating"
   | "switching"
   | "watching"
   | "committed"
   | "removed"
   | "going_back"
+  | "diagnosis"
+  | "output"
   | "ended"
   | "log";
 
@@ -33,8 +39,12 @@ export interface Journal {
   event(deployment: string, phase: Phase, level: DeploymentEvent["level"], text: string): void;
 }
 
+/** What a list tells of a deployment. */
+export type DeploymentSummary = Omit<Deployment, "diagnoses">;
+
 /** Which deployments to list, newest first. */
 export type DeploymentQuery = {
+  /** Those that one of their services is. */
   service: string | undefined;
   status: DeploymentStatus | undefined;
   /** Only those older than this one, which need not be there any more. */
@@ -47,7 +57,7 @@ export type ReadKey = { hash: string; deployment: string; expiresAt: number };
 
 /** What has happened, kept for people; nothing is decided by it. */
 export interface History {
-  list(query: DeploymentQuery): Deployment[];
+  list(query: DeploymentQuery): DeploymentSummary[];
   /** Appends to the deployment's events. */
   addEvent(deployment: string, event: Omit<DeploymentEvent, "seq">): void;
   /** At most `limit` events with a number above `after`, in order. */
@@ -57,7 +67,7 @@ export interface History {
   dropExpiredReadKeys(now: number): void;
   /**
    * Removes up to `batch` deployments with their events, oldest first: those created before `createdBefore`, and those
-   * beyond the `keep` newest; never an unfinished one or that of a pin.
+   * beyond the `keep` newest; never an unfinished one or that of a pin or a version.
    * @returns how many are gone
    */
   prune(limits: { createdBefore: number; keep: number; batch: number }): number;

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { fakeWorld, running, service, type World } from "../../test/fakes.ts";
+import { running } from "../../test/fakes/deployment.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { DeployerError } from "./errors.ts";
 import { keepUp } from "./keep-up.ts";
 

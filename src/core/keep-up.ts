@@ -2,7 +2,6 @@ import { bringUp } from "./bring-up.ts";
 import { isFinished, isRunning } from "./containers.ts";
 import { publicMessage } from "./errors.ts";
 import type { Container, Ports } from "./ports.ts";
-import { recover } from "./recover.ts";
 import { unlessAborted } from "./wait.ts";
 
 const FIRST_PAUSE_MS = 1_000;
@@ -12,20 +11,19 @@ const LOOK_EVERY_MS = 10_000;
 const ENDED_RECENTLY_MS = 60_000;
 
 /**
- * The life of the daemon beside its deployments: waits for Docker, recovers, brings services up, then keeps note of what
- * runs; and again when Docker has been away. What fails is logged and tried again with growing pauses. Ends, without an
+ * The life of the daemon beside its deployments: waits for Docker, brings services up, then keeps note of what runs; and
+ * again when Docker has been away. What fails is logged and tried again with growing pauses. Ends, without an
  * error, when `signal` aborts.
  * @param bootId which start of the host this is
- * @param recovered called once, when nothing unfinished is left from the last run of the daemon
+ * @param dockerAnswers called as soon as it does: deployments begin, those first that the last run left unfinished
  */
 export async function keepUp(
   bootId: string,
-  recovered: () => void,
+  dockerAnswers: () => void,
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
   let hasBeenAway = false;
-  let hasRecovered = false;
   const pause = new Pause();
   while (!signal.aborted) {
     const visit = new AbortController();
@@ -33,11 +31,7 @@ export async function keepUp(
     try {
       await ports.engine.ping();
       const gone = ports.engine.untilGone(visitOrStop).catch(() => undefined);
-      if (!hasRecovered) {
-        await recover(ports);
-        recovered();
-        hasRecovered = true;
-      }
+      dockerAnswers();
       pause.reset();
       const start = `${bootId}, ${await ports.engine.startId()}`;
       await serveUntil(gone, start, toComeBack(start, hasBeenAway, ports), ports, signal);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { fakeStore } from "../../test/fakes.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
 import { noteRunning } from "./note-running.ts";
 
 test("what was started is among what runs at once, what was stopped is not, and the boot of the last look is kept", () => {

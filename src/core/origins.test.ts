@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { fakeWorld, service } from "../../test/fakes.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld } from "../../test/fakes/world.ts";
 import { noteOrigins, originOf } from "./origins.ts";
 
 const web = service("web");

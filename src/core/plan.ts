@@ -16,7 +16,11 @@ import { numberOf } from "./versions.ts";
 export type Strategies = ReadonlyMap<string, Strategy>;
 
 /** Errors: `not_deployable`, for a service that cannot be rolled out as its settings want, or not together with the others. */
-export function chooseStrategies(deployment: Deployment, { project, targets }: Goal, ports: Ports): Strategies {
+export async function chooseStrategies(
+  deployment: Deployment,
+  { project, targets }: Goal,
+  ports: Ports,
+): Promise<Strategies> {
   const together = new Set(targets.map(({ service }) => service.name));
   const chosen = new Map<string, Strategy>();
   for (const { service, image } of targets) {
@@ -26,7 +30,9 @@ export function chooseStrategies(deployment: Deployment, { project, targets }: G
         "not_deployable",
         `"${service.name}" lives in the namespaces or volumes of "${owner}": deploy them one after the other`,
       );
-    const { strategy, reason } = chooseStrategy(service, project, together, image.hasVolumes);
+    const runs = (await containersOf(project, service, ports.engine)).some(isKeptUp);
+    const now = { hasImageVolumes: image.hasVolumes, runs };
+    const { strategy, reason } = chooseStrategy(service, project, now);
     storyOf(deployment, ports)("strategy", `${service.name}: ${strategy}, ${reason}`);
     chosen.set(service.name, strategy);
   }
@@ -44,10 +50,11 @@ export async function planRollout(
   for (const target of inOrder(goal)) {
     const { service, version } = target;
     const old = await containersOf(goal.project, service, ports.engine);
+    const strategy = strategies.get(service.name) ?? "recreate";
     plans.push({
       service: service.name,
-      strategy: strategies.get(service.name) ?? "recreate",
-      inPlace: isReplacedByCompose(service, old),
+      strategy,
+      inPlace: strategy === "recreate" && isReplacedByCompose(service, old),
       version: {
         service: service.name,
         imageText: target.imageText,

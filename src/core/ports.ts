@@ -83,6 +83,8 @@ export type Attachment = {
   aliases: string[];
   /** IPv4, else IPv6; `""` while it does not run. */
   address: string;
+  /** What else the compose file says of it there (static addresses, links, driver options), in Docker's words: for `connect`. */
+  settings: Readonly<Record<string, unknown>>;
 };
 
 /** A local image. */
@@ -137,29 +139,36 @@ export interface Engine {
   imageId(image: string): Promise<string | undefined>;
   /** A local image by any of its names or its id. */
   image(image: string): Promise<Image | undefined>;
-  /** All local images, without intermediate layers. */
-  images(): Promise<Image[]>;
+  /** All local images by their names, without intermediate layers. */
+  images(): Promise<Pick<Image, "id" | "tags" | "digests">[]>;
   /** Gives a local image one more name. Errors: `docker`. */
   tag(id: string, repository: string, tag: string): Promise<void>;
   /** Removes a name of an image, and the image with its last one. Used by a container: `in use`; not there: `gone`. */
   removeImage(name: string): Promise<"removed" | "in use" | "gone">;
   /** Asks the registry through Docker which digest (`sha256:…`) a reference has now. */
   resolveDigest(image: string, credential: Credential | undefined, signal: AbortSignal): Promise<string>;
-  /** Pulls `repository@digest` or `repository:tag`; Docker needs nothing but this request's credential. */
+  /**
+   * Pulls `repository@digest` or `repository:tag`; Docker needs nothing but this request's credential. What `progress`
+   * throws stops the pull. `platform`: `os/architecture[/variant]` instead of the engine's own.
+   */
   pull(
     repository: string,
     tagOrDigest: string,
     credential: Credential | undefined,
     progress: (progress: PullProgress) => void,
     signal: AbortSignal,
+    platform?: string | undefined,
   ): Promise<void>;
 }
 
 /** Sent with one request in `X-Registry-Auth`, never stored. */
 export type Credential = { username: string; password: Secret; server: string };
 
+/** Sizes are those of the compressed layers, as far as Docker knows them yet: it learns them one after the other. */
 export type PullProgress = {
   downloadedBytes: number;
+  /** Of the layers that were downloaded, those unpacked too. */
+  unpackedBytes: number;
   totalBytes: number;
   layers: number;
   layersDone: number;
@@ -171,10 +180,18 @@ export interface Registry {
   resolve(image: ImageReference, signal: AbortSignal): Promise<string>;
   /**
    * Brings `image` at `tagOrDigest` to this host; nothing is fetched when that is there already.
-   * A digest leaves the host's tags alone; a tag sets it, as `docker pull` would. Same errors as `resolve`.
+   * A digest leaves the host's tags alone; a tag sets it, as `docker pull` would.
+   * Same errors as `resolve`, `wrong_platform`, `disk_full`, and what `onProgress` throws, which stops the pull.
    */
-  pull(image: ImageReference, tagOrDigest: string, signal: AbortSignal): Promise<void>;
+  pull(image: ImageReference, tagOrDigest: string, signal: AbortSignal, options?: PullOptions): Promise<void>;
 }
+
+export type PullOptions = {
+  /** Called a few times a second at most. */
+  onProgress?: (progress: PullProgress) => void;
+  /** `os/architecture[/variant]` instead of the host's. */
+  platform?: string | undefined;
+};
 
 /** A service as `docker compose config` resolves it, reduced to what a rollout needs. */
 export type Service = {
@@ -288,6 +305,8 @@ export interface Probe {
 export interface Disk {
   /** Free bytes where this path is, undefined when that cannot be seen from here. */
   free(path: string): number | undefined;
+  /** All bytes there are where this path is, likewise. */
+  size(path: string): number | undefined;
 }
 
 /** What a deployment works with. */

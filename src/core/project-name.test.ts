@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 
-import { fakeStore, fakeWorld, service } from "../../test/fakes.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
+import { fakeWorld } from "../../test/fakes/world.ts";
 import { holdProjectName } from "./project-name.ts";
 
 test("the name of the first look is kept", async () => {

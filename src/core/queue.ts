@@ -1,3 +1,4 @@
+import { type DeploymentRequest, servicesOf } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import type { InTurn } from "./ports.ts";
 
@@ -9,13 +10,16 @@ type Claim = {
   services: readonly string[];
   /** The deployment it is; undefined for upkeep, which nothing supersedes and which waits for no release. */
   deployment: string | undefined;
+  /** It has never begun, so that a newer one may take its place. */
+  isNew: boolean;
   hasBegun: boolean;
   task: () => Promise<void>;
 };
 
 /**
  * One line for all services, in the order of coming. A claim begins when none before it, waiting or at work, is for one
- * of its services; so different services overlap, and one service has one task at a time.
+ * of its services; so different services overlap, and one service has one task at a time. Upkeep goes ahead of waiting
+ * deployments: one at work may need it, and one that waits for that very deployment would hold both up for ever.
  *
  * A deployment takes the place in the line of the waiting ones that it covers, so that a service never has more than one
  * waiting that another makes pointless.
@@ -31,7 +35,10 @@ export class Queue {
       resolve(turn);
       await turn;
     };
-    this.#line.push({ services: [service], deployment: undefined, hasBegun: false, task: work });
+    const waiting = this.#line.findIndex((claim) => claim.deployment !== undefined && !claim.hasBegun);
+    const place = waiting === -1 ? this.#line.length : waiting;
+    const claim = { services: [service], deployment: undefined, isNew: false, hasBegun: false, task: work };
+    this.#line = this.#line.toSpliced(place, 0, claim);
     this.#advance();
     return promise;
   };
@@ -42,29 +49,43 @@ export class Queue {
     this.#advance();
   }
 
-  /** The waiting deployments that one for these services takes the place of, in the order of the line. */
-  coveredBy(services: readonly string[]): string[] {
-    return this.#line.filter((claim) => isCovered(claim, services)).map(({ deployment = "" }) => deployment);
+  /** The waiting deployments that one which decides on these services takes the place of, in the order of the line. */
+  coveredBy(decided: readonly string[]): string[] {
+    return this.#line.filter((claim) => isCovered(claim, decided)).map(({ deployment = "" }) => deployment);
   }
 
-  /** Errors: `queue_full`, when a deployment for these services would be one too many. */
-  assertRoom(services: readonly string[]): void {
+  /** Errors: `queue_full`, when a deployment that decides on these services would be one too many. */
+  assertRoom(decided: readonly string[]): void {
     const waiting = this.#line.filter(
-      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, services),
+      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, decided),
     );
     if (waiting.length < LIMIT) return;
     throw new DeployerError("queue_full", `${LIMIT} deployments are waiting already; try again in a minute`);
   }
 
-  /** Takes the place of the first deployment it covers, or the last one; all others it covers leave the line. */
-  enter(deployment: string, services: readonly string[], task: () => Promise<void>): void {
-    const claim: Claim = { services, deployment, hasBegun: false, task };
-    const place = this.#line.findIndex((other) => isCovered(other, services));
+  /**
+   * Takes the place of the first deployment it covers, or the last one; all others it covers leave the line.
+   * @param decided what `decidedBy` says of it; not given: all its services
+   */
+  enter(
+    deployment: string,
+    services: readonly string[],
+    task: () => Promise<void>,
+    decided: readonly string[] = services,
+  ): void {
+    const claim: Claim = { services, deployment, isNew: true, hasBegun: false, task };
+    const place = this.#line.findIndex((other) => isCovered(other, decided));
     if (place === -1) this.#line.push(claim);
     else {
       this.#line[place] = claim;
-      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, services));
+      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, decided));
     }
+    this.#advance();
+  }
+
+  /** Goes on with one that the last run of the daemon had begun: nothing takes its place any more. */
+  enterAgain(deployment: string, services: readonly string[], task: () => Promise<void>): void {
+    this.#line.push({ services, deployment, isNew: false, hasBegun: false, task });
     this.#advance();
   }
 
@@ -97,16 +118,21 @@ export class Queue {
   }
 }
 
-function isCovered({ deployment, hasBegun, services }: Claim, by: readonly string[]): boolean {
-  return deployment !== undefined && !hasBegun && covers(by, services);
+/**
+ * The services of which a deployment decides alone what they run in the end, whatever comes before it: all of its own.
+ * None when it goes back by a step from what runs: it makes nothing before it pointless.
+ */
+export function decidedBy(request: Pick<DeploymentRequest, "kind" | "to" | "parts">): string[] {
+  const isStep = request.kind === "rollback" && request.to === undefined;
+  return isStep ? [] : servicesOf(request);
 }
 
 /**
- * Whether a newer deployment makes a waiting older one pointless: it is for all its services. Nothing else matters, not
- * who asked, nor whether an image was named: a deployment decides alone what its services run in the end, so both, one
- * after the other, would end as the newer one alone. (Whoever adds a kind of which that is not true, one that goes back
- * by a step from what runs, must not let it cover anything.)
+ * Whether a newer deployment, which decides on these services, makes a waiting older one pointless: they are all the older
+ * one's. Nothing else matters, not who asked, nor whether an image was named: both, one after the other, would end as
+ * the newer one alone.
  */
-function covers(newer: readonly string[], older: readonly string[]): boolean {
-  return older.every((service) => newer.includes(service));
+function isCovered({ deployment, isNew, hasBegun, services }: Claim, decided: readonly string[]): boolean {
+  const waits = deployment !== undefined && isNew && !hasBegun;
+  return waits && services.every((service) => decided.includes(service));
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { fakeWorld, service } from "../../test/fakes.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld } from "../../test/fakes/world.ts";
 import { recreate } from "./recreate.ts";
 
 test("what a killed recreate has left under a temporary name is removed first, the container it was for is not", async () => {

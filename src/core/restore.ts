@@ -1,13 +1,14 @@
 import { containersOf, isKeptUp } from "./containers.ts";
+import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import type { Container, Named, Ports } from "./ports.ts";
 import type { Before, Store } from "./store.ts";
 import { recreate } from "./recreate.ts";
-import { startAndStay } from "./stay-running.ts";
 
 /**
  * Brings a service back to what ran before: the old containers themselves where they still exist,
- * else new ones from the recorded configuration. Whatever else the service has is removed. Safe to repeat.
+ * else new ones from the recorded configuration, and waits until they pass the gate. Whatever else the service has is
+ * removed. Safe to repeat.
  * @returns whether anything that served had to be started again
  */
 export async function restore(
@@ -25,14 +26,15 @@ export async function restore(
   if (old.length === before.running.length && !wereReplaced) {
     const stopped = old.filter((container) => !isKeptUp(container));
     await remove(candidates, { volumes: true }, ports);
-    noteRunning(await startAndStay(stopped, ports), candidates, ports.store);
+    noteRunning(await startAndPass(stopped, before.settings, ports), candidates, ports.store);
     return stopped.length > 0;
   }
   const { recorded } = before;
   await recreate({ recorded }, project, service, async () => false, ports);
   noteOrigin(before, await containersOf(project, service, ports.engine), ports.store);
   if (before.running.length === 0) return false;
-  const restored = await startAndStay(await containersOf(project, service, ports.engine), ports);
+  const made = await containersOf(project, service, ports.engine);
+  const restored = await startAndPass(made, before.settings, ports);
   noteRunning(restored, own, ports.store);
   return true;
 }

@@ -1,82 +1,120 @@
-import { containersOf, shortId } from "./containers.ts";
-import type { Deployment, Outcome } from "./deployment.ts";
-import { errorCode, publicMessage } from "./errors.ts";
-import type { Engine, Ports, Project, Service } from "./ports.ts";
-import type { Before } from "./store.ts";
+import { containersOf } from "./containers.ts";
+import { type Deployment, type Outcome, servicesOf } from "./deployment.ts";
+import { diagnose } from "./diagnosis.ts";
+import { type ErrorCode, errorCode, publicMessage } from "./errors.ts";
+import type { Complaints } from "./gate.ts";
+import { hideFromPeers } from "./names.ts";
+import type { Engine, Named, Ports } from "./ports.ts";
+import { progressOf, saveProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
 import { describeServing } from "./serving.ts";
-import { renewSharers } from "./sharers.ts";
-import type { Target } from "./target.ts";
+import { renewSharersOf } from "./sharers.ts";
+import type { Plan } from "./store.ts";
 
-/** Of a failed candidate's output. */
-const LAST_LINES = 50;
 /** How long the way back waits for Docker. */
 const DOCKER_RETURNS_WITHIN_MS = 300_000;
 const ASK_DOCKER_EVERY_MS = 1_000;
 
-/** The way back after `cause`. It never throws: a rollback that fails is an outcome too, the one that needs a person. */
-export async function rollBack(
+/**
+ * The way back of all services after `cause`: new containers away, old ones up and well again. It never throws: a
+ * rollback that fails is an outcome too, the one that needs a person.
+ */
+export async function goBack(
   cause: unknown,
   deployment: Deployment,
-  { service, digest }: Target,
-  project: Project,
-  before: Before,
+  project: Named,
+  complaints: Complaints,
   ports: Ports,
 ): Promise<Outcome> {
-  const fields = { deployment: deployment.id, service: service.name };
-  ports.log.error("rollout failed, going back", { ...fields, error: cause });
-  await logLastWords(project, service, before, fields, ports);
-  const why = publicMessage(cause);
-  ports.journal.event(deployment.id, "going_back", "error", why);
+  const failure = { code: errorCode(cause), message: publicMessage(cause) };
+  ports.log.error("rollout failed, going back", { deployment: deployment.id, error: cause });
+  ports.journal.event(deployment.id, "going_back", "error", failure.message);
+  const hasSwitched = progressOf(deployment, ports).stage === "switching";
+  await tryTo(
+    "the candidates could not be hidden",
+    () => hideCandidates(deployment, ports),
+    deployment,
+    ports,
+  );
+  await tryTo(
+    "what failed could not be looked at",
+    () => diagnoseCandidates(deployment, project, complaints, ports),
+    deployment,
+    ports,
+  );
+  saveProgress(deployment, { failure, ...(hasSwitched ? { stage: "going_back" } : {}) }, ports);
+  return await bringBack(failure, deployment, project, ports);
+}
+
+/** As `goBack` from where it is on disk; called again after a kill. */
+export async function bringBack(
+  failure: { code: ErrorCode; message: string },
+  deployment: Deployment,
+  project: Named,
+  ports: Ports,
+): Promise<Outcome> {
+  const { plans, stage, diagnoses } = progressOf(deployment, ports);
+  const digests = new Map(plans.map(({ service, version }) => [service, version.digest]));
+  const outcome = { digests, diagnoses, code: failure.code };
+  const serving = (): Promise<string> => describeServing(servicesOf(deployment), ports);
   try {
-    const touched = await restoreWithDocker(before, project, service, ports);
-    const failures = touched ? await renewSharers(project, service, ports) : [];
-    const status = touched ? "rolled_back" : "failed";
-    const reason = [why, await describeServing(service.name, ports), ...failures].join("\n");
-    return { status, changed: false, digest, code: errorCode(cause), reason };
+    let touched = false;
+    const failures: string[] = [];
+    for (const plan of plans.toReversed()) {
+      const wasStopped = await restoreWithDocker(plan, project, ports);
+      if (wasStopped) failures.push(...(await renewSharersOf(plan.service, ports)));
+      const wasBeside =
+        stage === "going_back" && plan.strategy === "rolling" && plan.before.running.length > 0;
+      touched ||= wasStopped || wasBeside;
+    }
+    const reason = [failure.message, await serving(), ...failures].join("\n");
+    return { ...outcome, status: touched ? "rolled_back" : "failed", changed: false, reason };
   } catch (error) {
-    ports.log.error("rollback failed: a person is needed", { ...fields, error });
-    const reason = `${why}\nthe rollback failed too, a person is needed: ${publicMessage(error)}\n${await describeServing(service.name, ports)}`;
-    return { status: "rollback_failed", changed: true, digest, code: errorCode(cause), reason };
+    ports.log.error("rollback failed: a person is needed", { deployment: deployment.id, error });
+    const reason = `${failure.message}\nthe rollback failed too, a person is needed: ${publicMessage(error)}\n${await serving()}`;
+    return { ...outcome, status: "rollback_failed", changed: true, reason };
   }
 }
 
-/** What the candidates printed goes to the log, for the operator only: with them it would be gone. */
-async function logLastWords(
-  project: Project,
-  service: Service,
-  before: Before,
-  fields: Record<string, unknown>,
-  { engine, log }: Ports,
+/** First of all: from then on peers reach the old version only. */
+async function hideCandidates(deployment: Deployment, ports: Ports): Promise<void> {
+  const rolling = progressOf(deployment, ports).plans.filter(({ strategy }) => strategy === "rolling");
+  for (const candidate of rolling.flatMap(({ candidates }) => candidates))
+    await hideFromPeers(candidate, ports);
+}
+
+async function diagnoseCandidates(
+  deployment: Deployment,
+  project: Named,
+  complaints: Complaints,
+  ports: Ports,
 ): Promise<void> {
-  try {
-    const containers = await containersOf(project, service, engine);
-    for (const container of containers.filter(({ id }) => !before.all.includes(id))) {
-      const lines = await engine.logs(container.id, LAST_LINES);
-      if (lines.length > 0)
-        log.error("last lines of the candidate", { ...fields, container: shortId(container), lines });
-    }
-  } catch (error) {
-    log.warn("the candidate's output could not be read", { ...fields, error });
+  for (const { service, before } of progressOf(deployment, ports).plans) {
+    for (const { id } of await containersOf(project, { name: service }, ports.engine))
+      if (!before.all.includes(id)) await diagnose(deployment, id, complaints, ports);
   }
 }
 
 /** The way back waits for a Docker that is being restarted: half of it would leave both versions to come back. */
-async function restoreWithDocker(
-  before: Before,
-  project: Project,
-  service: Service,
-  ports: Ports,
-): Promise<boolean> {
+async function restoreWithDocker({ before, service }: Plan, project: Named, ports: Ports): Promise<boolean> {
   const deadline = ports.clock.now() + DOCKER_RETURNS_WITHIN_MS;
   for (;;) {
     try {
-      return await restore(before, project, service, ports);
+      return await restore(before, project, { name: service }, ports);
     } catch (error) {
       if (ports.clock.now() >= deadline || (await answers(ports.engine))) throw error;
       await ports.clock.sleep(ASK_DOCKER_EVERY_MS);
     }
   }
+}
+
+async function tryTo(
+  what: string,
+  work: () => Promise<void>,
+  deployment: Deployment,
+  ports: Ports,
+): Promise<void> {
+  await work().catch((error: unknown) => ports.log.warn(what, { deployment: deployment.id, error }));
 }
 
 async function answers(engine: Engine): Promise<boolean> {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { digestOf, fakeWorld, never, running, service, type World } from "../../test/fakes.ts";
+import { never } from "../../test/fakes/clock.ts";
+import { running } from "../../test/fakes/deployment.ts";
+import { digestOf } from "../../test/fakes/images.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
 import type { Outcome } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";

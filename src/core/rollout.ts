@@ -1,122 +1,175 @@
-import { createCandidates } from "./candidates.ts";
-import { containersOf, isKeptUp, shortId } from "./containers.ts";
-import type { Deployment, Outcome } from "./deployment.ts";
-import { publicMessage } from "./errors.ts";
-import { noteRunning } from "./note-running.ts";
-import { imageTexts, withImage } from "./pins.ts";
-import type { Container, ImageTexts, Ports, Project, Service } from "./ports.ts";
-import type { Before } from "./store.ts";
-import { remove } from "./restore.ts";
-import { rollBack } from "./roll-back.ts";
-import { renewSharers } from "./sharers.ts";
+import { createBeside, createInPlace, dependenciesDrifted } from "./candidates.ts";
+import { commitOf } from "./commit.ts";
+import { shortId } from "./containers.ts";
+import { type Deployment, nameOf, type Outcome } from "./deployment.ts";
+import { DeployerError } from "./errors.ts";
+import { type Complaints, startAndPass } from "./gate.ts";
+import { hideFromPeers, showToPeers } from "./names.ts";
+import { planRollout, type Strategies } from "./plan.ts";
+import type { Container, Named, Ports, Service, Source } from "./ports.ts";
+import { progressOf, saveProgress } from "./progress.ts";
+import { goBack } from "./roll-back.ts";
+import type { Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
-import { startAndStay } from "./stay-running.ts";
-import type { Target } from "./target.ts";
+import type { Goal } from "./target.ts";
+import { tidyUp } from "./tidy-up.ts";
+import { allOrNone } from "./wait.ts";
+import { watch } from "./watch.ts";
 
 /**
- * Stop-first: the candidate is created beside what runs, that is stopped, the candidate started and watched; then the
- * pin is committed and the old containers removed. Any failure after the stop brings the old containers back.
+ * The rollout of all services of a deployment: their new containers are created beside the old ones; rolling ones are
+ * started where no peer finds them and pass the gate; then the switch, the watch, the commit. One that fails takes all
+ * back to what ran before.
  */
 export async function rollOut(
   deployment: Deployment,
-  target: Target,
-  project: Project,
-  images: ImageTexts,
+  strategies: Strategies,
+  goal: Goal,
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { service, digest } = target;
-  const recorded = await ports.compose.record(images);
-  const old = await containersOf(project, service, ports.engine);
-  const before = await rememberBefore(deployment, service, old, images, ports);
-  const tell = storyOf(deployment, ports);
-  let serving: Container[];
+  const complaints: Complaints = new Map();
+  const planned = await planRollout(deployment, strategies, goal, ports);
   try {
-    tell("creating", `creating ${service.replicas} beside ${old.length}`);
-    const candidates = await createCandidates(deployment, project, service, old, images, recorded, ports);
+    for (const plan of planned) if (!plan.inPlace) await create(deployment, plan, goal, ports);
+    for (const plan of plansOf(deployment, ports))
+      if (plan.strategy === "rolling") await warmUp(deployment, plan, ports, signal, complaints);
     signal.throwIfAborted();
-    ports.log.info("switching", {
-      deployment: deployment.id,
-      service: service.name,
-      candidates: candidates.map(shortId),
-    });
-    ports.store.saveSwitching(deployment.id);
-    tell("switching", `stopping ${old.map(shortId).join(", ") || "nothing: none was there"}`);
-    for (const container of old) await ports.engine.stop(container.id);
-    signal.throwIfAborted();
-    tell("watching", `starting ${candidates.map(shortId).join(", ")} and watching that it stays up`);
-    serving = await startAndStay(candidates, ports, signal);
-    commit(deployment, target, images, recorded, candidates, ports);
-    tell("committed", `${service.name} runs ${images.get(service.name)} from now on`);
   } catch (error) {
-    return await rollBack(error, deployment, target, project, before, ports);
+    return await goBack(error, deployment, goal.project, complaints, ports);
   }
-  const reason = await tidyUp(deployment, project, service, old, serving, ports);
-  return { status: "succeeded", changed: true, digest, reason, code: undefined };
-}
-
-/** Written down before the first effect: the way back, for us and for whoever finds this deployment unfinished. */
-async function rememberBefore(
-  deployment: Deployment,
-  service: Service,
-  old: Container[],
-  images: ImageTexts,
-  { store, compose }: Ports,
-): Promise<Before> {
-  const running = old.filter(isKeptUp);
-  const first = running[0] ?? old[0];
-  const recorded =
-    first === undefined
-      ? ""
-      : (store.origin(first.id)?.recorded ??
-        (await compose.record(withImage(images, service.name, first.imageText))));
-  const before = { running: running.map(({ id }) => id), all: old.map(({ id }) => id), recorded };
-  store.saveBefore(deployment.id, before);
-  return before;
-}
-
-function commit(
-  { id }: Deployment,
-  { service, digest, fileImage }: Target,
-  images: ImageTexts,
-  recorded: string,
-  candidates: Container[],
-  { store }: Ports,
-): void {
-  const imageText = images.get(service.name) ?? fileImage;
-  store.commit(
-    { service: service.name, imageText, fileImage, digest, recorded, deployment: id },
-    candidates.map((container) => ({
-      container: container.id,
-      service: service.name,
-      configHash: service.configHash,
-      recorded,
-    })),
-  );
+  const drifted = (plan: Plan): Promise<boolean> =>
+    dependenciesDrifted(goal.project, serviceOf(plan, goal), plan.version.recorded, ports);
+  return await switchOver(deployment, goal.project, goal.source, drifted, ports, signal, complaints);
 }
 
 /**
- * The new version serves and is recorded: what goes wrong from here on is made good when services are brought up.
- * @returns what the caller should know all the same
+ * From the switch to the end. Every step is safe to repeat: after a kill this is called again.
+ * @param drifted whether Compose has to leave the dependencies of a service alone when it replaces its containers
  */
-async function tidyUp(
+export async function switchOver(
   deployment: Deployment,
-  project: Project,
-  service: Service,
-  old: Container[],
-  serving: Container[],
+  project: Named,
+  source: Source,
+  drifted: (plan: Plan) => Promise<boolean>,
   ports: Ports,
-): Promise<string> {
+  signal: AbortSignal,
+  complaints: Complaints = new Map(),
+): Promise<Outcome> {
+  const tell = storyOf(deployment, ports);
+  let serving: Container[];
   try {
-    noteRunning(serving, old, ports.store);
-    await ports.compose.writePins(imageTexts(ports.store.pins()));
-    await remove(old, { volumes: false }, ports);
-    if (old.length > 0) storyOf(deployment, ports)("removed", `removed ${old.map(shortId).join(", ")}`);
-    await ports.compose.forget(ports.store.neededRecords());
-    return (await renewSharers(project, service, ports)).join("\n");
+    saveProgress(deployment, { stage: "switching" }, ports);
+    const passed: Passed[] = [];
+    for (const plan of plansOf(deployment, ports)) {
+      const containers =
+        plan.strategy === "rolling"
+          ? await showCandidates(deployment, plan, ports, signal, complaints)
+          : await replace(deployment, plan, project, source, drifted, ports, signal, complaints);
+      passed.push({ plan, containers });
+    }
+    serving = await watchAll(deployment, passed, ports, signal, complaints);
   } catch (error) {
-    ports.journal.event(deployment.id, "log", "warn", `tidying up failed: ${publicMessage(error)}`);
-    ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });
-    return "";
+    return await goBack(error, deployment, project, complaints, ports);
   }
+  const plans = plansOf(deployment, ports);
+  ports.store.commit(
+    plans.map(({ version, candidates }) => commitOf(deployment, version, candidates, ports.clock)),
+  );
+  for (const { service, version } of plans)
+    tell("committed", `${service} runs ${version.imageText} from now on`);
+  return await tidyUp(deployment, project, serving, ports);
+}
+
+async function create(deployment: Deployment, plan: Plan, goal: Goal, ports: Ports): Promise<void> {
+  const { replicas, before, service } = plan;
+  storyOf(deployment, ports)("creating", `${service}: creating ${replicas} beside ${before.all.length}`);
+  await createBeside(deployment, plan, goal.project, serviceOf(plan, goal), goal.source, ports);
+}
+
+/** Where no peer finds them. */
+async function warmUp(
+  deployment: Deployment,
+  plan: Plan,
+  ports: Ports,
+  signal: AbortSignal,
+  complaints: Complaints,
+): Promise<void> {
+  const tell = storyOf(deployment, ports);
+  for (const candidate of plan.candidates) await hideFromPeers(candidate, ports);
+  for (const candidate of plan.candidates) {
+    signal.throwIfAborted();
+    tell("gating", `${plan.service}: starting ${shortId(candidate)} unseen, the old one serves`);
+    await startAndPass([candidate], plan.settings, ports, signal, complaints);
+  }
+}
+
+async function showCandidates(
+  deployment: Deployment,
+  plan: Plan,
+  ports: Ports,
+  signal: AbortSignal,
+  complaints: Complaints,
+): Promise<Container[]> {
+  const tell = storyOf(deployment, ports);
+  const passed: Container[] = [];
+  for (const candidate of plan.candidates) {
+    signal.throwIfAborted();
+    tell("switching", `${plan.service}: peers find ${shortId(candidate)} from now on, and the old one`);
+    await showToPeers(candidate, ports);
+    passed.push(...(await startAndPass([candidate], plan.settings, ports, signal, complaints)));
+  }
+  return passed;
+}
+
+async function replace(
+  deployment: Deployment,
+  plan: Plan,
+  project: Named,
+  source: Source,
+  drifted: (plan: Plan) => Promise<boolean>,
+  ports: Ports,
+  signal: AbortSignal,
+  complaints: Complaints,
+): Promise<Container[]> {
+  const tell = storyOf(deployment, ports);
+  signal.throwIfAborted();
+  const old = plan.before.all.map((id) => shortId({ id })).join(", ") || "nothing: none was there";
+  tell("switching", `${plan.service}: ${plan.inPlace ? "Compose replaces" : "stopping"} ${old}`);
+  ports.log.info("switching", { deployment: deployment.id, service: plan.service, old: plan.before.all });
+  const { candidates } = plan.inPlace
+    ? await createInPlace(deployment, plan, project, source, async () => !(await drifted(plan)), ports)
+    : plan;
+  for (const id of plan.before.all) await ports.engine.stop(id);
+  signal.throwIfAborted();
+  tell("gating", `${plan.service}: starting ${candidates.map(shortId).join(", ")}`);
+  return await startAndPass(candidates, plan.settings, ports, signal, complaints);
+}
+
+type Passed = { plan: Plan; containers: Container[] };
+
+async function watchAll(
+  deployment: Deployment,
+  passed: Passed[],
+  ports: Ports,
+  signal: AbortSignal,
+  complaints: Complaints,
+): Promise<Container[]> {
+  const seconds = Math.max(...passed.map(({ plan }) => plan.settings.watchMs)) / 1000;
+  if (seconds > 0)
+    storyOf(deployment, ports)("watching", `all passed; watching ${nameOf(deployment)} for ${seconds} s`);
+  const watched = await allOrNone(passed, signal, ({ plan, containers }, either) =>
+    watch(containers, plan.settings, ports, either, complaints),
+  );
+  return watched.flat();
+}
+
+function plansOf(deployment: Deployment, ports: Ports): Plan[] {
+  return progressOf(deployment, ports).plans;
+}
+
+function serviceOf({ service }: Plan, { targets }: Goal): Service {
+  const target = targets.find((target) => target.service.name === service);
+  if (target === undefined) throw new DeployerError("internal", `no target for ${service}`);
+  return target.service;
 }

@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { fakeWorld, never, running, service } from "../../test/fakes.ts";
+import { never } from "../../test/fakes/clock.ts";
+import { running } from "../../test/fakes/deployment.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
 
 function vpnAndProxy() {

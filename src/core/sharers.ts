@@ -1,23 +1,13 @@
 import { dependenciesDrifted } from "./candidates.ts";
 import { containersOf, isKeptUp } from "./containers.ts";
+import { servicesOf } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
+import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import { noteOrigins } from "./origins.ts";
 import { imageTexts } from "./pins.ts";
 import type { Ports, Project, Service } from "./ports.ts";
 import { recreate } from "./recreate.ts";
-import { startAndStay } from "./stay-running.ts";
-
-/** As `renewSharers`, where only the name is known and the compose file may be unreadable. */
-export async function renewSharersOf(name: string, ports: Ports): Promise<void> {
-  try {
-    const project = await ports.compose.project();
-    const service = project.services.get(name);
-    if (service !== undefined) await renewSharers(project, service, ports);
-  } catch (error) {
-    ports.log.warn("services that share with another could not be looked at", { service: name, error });
-  }
-}
 
 /**
  * Services that live in the namespaces of `service` (`network_mode: service:web`, likewise `ipc` and `pid`) or on its
@@ -25,16 +15,25 @@ export async function renewSharersOf(name: string, ports: Ports): Promise<void> 
  * recreated as they are, without edits of the file that nobody deployed.
  * @returns what could not be, for people; it does not undo what `service` has become
  */
-export async function renewSharers(project: Project, service: Service, ports: Ports): Promise<string[]> {
+export async function renewSharersOf(service: string, ports: Ports): Promise<string[]> {
+  try {
+    return await renewSharers(await ports.compose.project(), service, ports);
+  } catch (error) {
+    ports.log.warn("services that share with another could not be looked at", { service, error });
+    return [];
+  }
+}
+
+async function renewSharers(project: Project, service: string, ports: Ports): Promise<string[]> {
   const failures: string[] = [];
   for (const sharer of project.services.values()) {
-    if (!sharer.sharesWith.includes(service.name)) continue;
+    if (!sharer.sharesWith.includes(service)) continue;
     // Its own deployment may be waiting for the very service that is being deployed; it makes new containers by itself.
     if (isBeingDeployed(sharer, ports)) continue;
     try {
       await ports.inTurn(sharer.name, () => renew(project, sharer, ports));
     } catch (error) {
-      const failure = `"${sharer.name}", which shares with "${service.name}", could not be recreated and needs a person: ${publicMessage(error)}`;
+      const failure = `"${sharer.name}", which shares with "${service}", could not be recreated and needs a person: ${publicMessage(error)}`;
       ports.log.error(failure, { service: sharer.name, error });
       failures.push(failure);
     }
@@ -43,7 +42,9 @@ export async function renewSharers(project: Project, service: Service, ports: Po
 }
 
 function isBeingDeployed({ name }: Service, { store }: Ports): boolean {
-  return store.unfinished().some(({ service, status }) => service === name && status === "running");
+  return store
+    .unfinished()
+    .some((deployment) => deployment.status === "running" && servicesOf(deployment).includes(name));
 }
 
 async function renew(project: Project, sharer: Service, ports: Ports): Promise<void> {
@@ -60,5 +61,5 @@ async function renew(project: Project, sharer: Service, ports: Ports): Promise<v
   await recreate(isAsInFile ? { images } : { recorded }, project, sharer, withDependencies, ports);
   const made = await containersOf(project, sharer, ports.engine);
   await noteOrigins(made, sharer, recorded, ports);
-  noteRunning(await startAndStay(made, ports), old, ports.store);
+  noteRunning(await startAndPass(made, sharer.settings, ports), old, ports.store);
 }

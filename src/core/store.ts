@@ -23,13 +23,21 @@ export interface Store extends History {
   /** @returns how many were forgotten */
   dropGuards(service: string): number;
   saveProgress(deployment: string, progress: Progress): void;
+  /** Of one that has not ended: at its end it is forgotten. */
   progress(deployment: string): Progress | undefined;
   pins(): Pin[];
   /** The switch made final for all services of a deployment, in one transaction. */
   commit(commits: readonly Commit[]): void;
-  /** What deployments committed for a service and is kept to go back to, last committed first. */
-  versions(service: string): Version[];
+  /** What deployments committed for a service, or for all, and is kept to go back to; last committed first. */
+  versions(service?: string): Version[];
   dropVersion(version: Pick<Version, "service" | "deployment">): void;
+  /** From now on this deployment is the last that wanted the images noted with this digest, whatever their repository. */
+  claimImages(digest: string, deployment: string): void;
+  /** Before it is pulled: if the image appears on this host, a deployment has brought it. Noted is success. */
+  noteImage(image: BroughtImage): void;
+  broughtImages(): BroughtImage[];
+  /** Unless another deployment has claimed it since. */
+  forgetImage(image: BroughtImage): void;
   dropPin(service: string): void;
   origin(container: string): Origin | undefined;
   saveOrigins(origins: Origin[]): void;
@@ -49,7 +57,7 @@ export type Acceptance = {
   superseded: Deployment[];
   /** Its caller's key, from now on spent; those that have expired by the time it was accepted are forgotten. */
   key: SpentKey | undefined;
-  /** Where the order guards of its services move to. */
+  /** Where the order guards of its services move to; those that are farther already stay. */
   run: Run | undefined;
 };
 
@@ -87,15 +95,26 @@ export type Version = {
   imageText: string;
   fileImage: string;
   digest: string;
-  /** The image it really was, `sha256:…`. */
+  /** The image it really was, `sha256:…`; `""` of what was committed before this was kept: `imageText` names it. */
   imageId: string;
   /** Name of the recorded configuration. */
   recorded: string;
+  /** `""` when it is not known. */
   configHash: string;
-  /** Which decision of the service it was: 1, 2, 3 …; a rollback has the number of the version it went back to. */
+  /** Which decision of the service it was: one more than what it replaced; a rollback has the number of the version it went back to. */
   number: number;
   /** Milliseconds since the epoch. */
   committedAt: number;
+};
+
+/** An image that is on this host because a deployment pulled it; it goes when nothing needs it any more. */
+export type BroughtImage = {
+  /** As it was pulled, without tag and digest. */
+  repository: string;
+  /** `sha256:…`. */
+  digest: string;
+  /** The last one that wanted it. */
+  deployment: string;
 };
 
 /** How far a deployment has come, written down before each effect: the way forward and the way back after a kill. */

@@ -53,7 +53,10 @@ export async function bringGoal(deployment: Deployment, ports: Ports, signal: Ab
     assertPlatform(target.image, target.service, await ports.engine.info());
     targets.push(target);
   }
-  const images = new Map([...pins, ...targets.map(({ service, imageText }) => [service.name, imageText] as const)]);
+  const images = new Map([
+    ...pins,
+    ...targets.map(({ service, imageText }) => [service.name, imageText] as const),
+  ]);
   const recorded = targets.find(({ version }) => version !== undefined)?.version?.recorded;
   return { project, targets, images, source: recorded === undefined ? { images } : { recorded } };
 }
@@ -90,7 +93,10 @@ async function bringVersion(
   if ((await ports.engine.imageId(imageText)) !== imageId) {
     const reference = referenceOf(imageText, service);
     if (digest === "")
-      throw new DeployerError("image_not_found", `image ${imageText} is gone from this host and in no registry`);
+      throw new DeployerError(
+        "image_not_found",
+        `image ${imageText} is gone from this host and in no registry`,
+      );
     await ports.registry.pull(reference, digest, signal);
   }
   tell("pulled", `${imageText} is on this host`);
@@ -98,7 +104,14 @@ async function bringVersion(
   if (recorded === undefined)
     throw new DeployerError("internal", `configuration ${version.recorded} has no service ${service.name}`);
   const fileImage = service.image ?? service.builtImage;
-  return { service: recorded, imageText, fileImage, digest, image: await localImage(imageText, ports), version };
+  return {
+    service: recorded,
+    imageText,
+    fileImage,
+    digest,
+    image: await localImage(imageText, ports),
+    version,
+  };
 }
 
 function versionToGoBackTo({ to }: Deployment, service: string, { store }: Ports): Version {
@@ -119,5 +132,8 @@ function referenceOf(text: string, service: Service): ImageReference {
 async function localImage(text: string, { engine }: Ports): Promise<Image> {
   const image = await engine.image(text);
   if (image !== undefined) return image;
-  throw new DeployerError("docker", `image ${text} was removed from this host in the middle of the deployment`);
+  throw new DeployerError(
+    "docker",
+    `image ${text} was removed from this host in the middle of the deployment`,
+  );
 }

@@ -42,7 +42,8 @@ export async function keepUnchanged(
     const { imageText } = container;
     if (pinned?.digest === digest && pinned.imageText === imageText) continue;
 
-    const recorded = version?.recorded ?? (await ports.compose.record(withImage(images, service.name, imageText)));
+    const recorded =
+      version?.recorded ?? (await ports.compose.record(withImage(images, service.name, imageText)));
     const decided = {
       service: service.name,
       imageText,

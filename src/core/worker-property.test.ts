@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { fakeWorld, never, service, type World } from "../../test/fakes.ts";
+import { never } from "../../test/fakes/clock.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { type Deployment, hasEnded } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import type { Ports } from "./ports.ts";

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { fakeWorld, never, service, type World } from "../../test/fakes.ts";
+import { never } from "../../test/fakes/clock.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { accept } from "./deployment.ts";
 import { Queue } from "./queue.ts";
 import { recover } from "./recover.ts";

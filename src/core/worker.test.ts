@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
-import { digestOf, fakeWorld, never, service, START, type World } from "../../test/fakes.ts";
+import { never, START } from "../../test/fakes/clock.ts";
+import { digestOf } from "../../test/fakes/images.ts";
+import { service } from "../../test/fakes/service.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import type { Deployment } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import { Worker } from "./worker.ts";

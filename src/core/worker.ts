@@ -1,44 +1,57 @@
+import { removeDoneBefore } from "./before-commands.ts";
 import { deploy } from "./deploy.ts";
-import { accept, begin, type Deployment, end, hasEnded, type Outcome, supersede } from "./deployment.ts";
+import {
+  accept,
+  begin,
+  type Deployment,
+  end,
+  hasEnded,
+  nameOf,
+  type Outcome,
+  servicesOf,
+  supersede,
+} from "./deployment.ts";
 import { DeployerError, errorCode, publicMessage } from "./errors.ts";
 import { assertInOrder, type Run } from "./order.ts";
 import { Pending } from "./pending.ts";
 import type { Ports } from "./ports.ts";
-import type { Queue } from "./queue.ts";
+import { decidedBy, type Queue } from "./queue.ts";
 import { repeated, type RepeatKey, spend } from "./repeat.ts";
 import { authorise, type DeployRequest } from "./request.ts";
-import { tellAccepted, tellStarted, tellWaits } from "./story.ts";
+import { resume } from "./resume.ts";
+import { tellAccepted, tellResumed, tellStarted, tellWaits } from "./story.ts";
 import { unlessAborted } from "./wait.ts";
 
 /** How long a shutdown lets the running deployment go on; systemd kills us at 90 s (120 s with our unit). */
 const FINISH_WITHIN_MS = 75_000;
-/** How long a new deployment waits for the recovery at the start of the daemon, which needs Docker. */
-const RECOVERY_WITHIN_MS = 30_000;
+/** How long a new deployment waits at the start of the daemon for a Docker that does not answer. */
+const DOCKER_WITHIN_MS = 30_000;
 
 /** Accepts deployments, runs each in its turn, and tells who waits how it ended. */
 export class Worker {
   readonly #ports: Ports;
   readonly #queue: Queue;
-  readonly #ready: Promise<void>;
   readonly #newId: () => string;
   readonly #pending: Pending;
   /** What runs goes back at its next step. */
   readonly #abort = new AbortController();
-  /** Nobody has to wait for the recovery any more: it is over, or the daemon stops. */
+  /** Nobody has to wait for Docker any more: it answers, or the daemon stops. */
   readonly #started = new AbortController();
   #isClosing = false;
 
   /**
-   * Takes up what the last run of the daemon left waiting.
-   * @param ready resolves when recovery is over: nothing is deployed before that
+   * Takes up what the last run of the daemon left unfinished.
+   * @param ready resolves when Docker answers: nothing is deployed before that
    */
   constructor(ports: Ports, queue: Queue, ready: Promise<void>, newId: () => string) {
     this.#ports = ports;
     this.#pending = new Pending(ports);
     this.#queue = queue;
-    this.#ready = ready;
     this.#newId = newId;
-    for (const left of ports.store.unfinished()) if (left.status === "queued") this.#takeUp(left);
+    for (const left of ports.store.unfinished()) {
+      if (left.status === "running") this.#resume(left);
+      else this.#takeUp(left);
+    }
     void ready.then(() => {
       this.#started.abort();
       queue.release();
@@ -70,10 +83,7 @@ export class Worker {
     if (ending !== undefined) return await unlessAborted(ending, signal);
     const deployment = this.#find(id);
     if (hasEnded(deployment)) return deployment;
-    if (deployment.status === "queued") throw waitsForStart(id);
-    // Left running by the last run of the daemon: the recovery ends it.
-    await unlessAborted(this.#ready, signal);
-    return this.#find(id);
+    throw waitsForStart(id);
   }
 
   /** Refuses new deployments, leaves waiting ones to the next start, and has running ones go back when they take too long. */
@@ -100,14 +110,13 @@ export class Worker {
     this.#assertOpen();
     const run = this.#inOrder(request);
     const asked = accept(this.#newId(), request, issuer, clock.now());
-    this.#queue.assertRoom(servicesOf(asked));
+    this.#queue.assertRoom(decidedBy(asked));
     const { deployment, superseded } = this.#inPlaceOfOthers(asked);
     store.insert(deployment, { superseded, run, key: key && spend(key, issuer, clock.now()) });
-    const { id, service, image } = deployment;
     tellAccepted(deployment, this.#ports);
-    log.info("deployment accepted", { deployment: id, service, image: image ?? null, issuer });
+    log.info("deployment accepted", { ...fieldsOf(deployment), issuer });
     this.#enter(deployment, superseded);
-    if (!this.#started.signal.aborted) void this.#endUnlessRecovered(id);
+    if (!this.#started.signal.aborted) void this.#endUnlessDockerAnswers(deployment.id);
     return deployment;
   }
 
@@ -118,8 +127,17 @@ export class Worker {
     if (deployment.force !== left.force) store.update(deployment);
     for (const other of superseded) store.update(other);
     tellWaits(deployment, this.#ports);
-    log.info("deployment waits since before the start", { deployment: left.id, service: left.service });
+    log.info("deployment waits since before the start", fieldsOf(left));
     this.#enter(deployment, superseded);
+  }
+
+  /** The daemon was killed in the middle of it. */
+  #resume(left: Deployment): void {
+    const { log } = this.#ports;
+    tellResumed(left, this.#ports);
+    log.warn("deployment was interrupted, going on with it", fieldsOf(left));
+    this.#pending.add(left);
+    this.#queue.enterAgain(left.id, servicesOf(left), () => this.#run(left, resume));
   }
 
   /**
@@ -128,7 +146,7 @@ export class Worker {
    */
   #inPlaceOfOthers(deployment: Deployment): { deployment: Deployment; superseded: Deployment[] } {
     const others = this.#queue
-      .coveredBy(servicesOf(deployment))
+      .coveredBy(decidedBy(deployment))
       .flatMap((id) => this.#pending.deployment(id) ?? []);
     return {
       deployment: { ...deployment, force: deployment.force || others.some(({ force }) => force) },
@@ -138,19 +156,23 @@ export class Worker {
 
   #enter(deployment: Deployment, superseded: readonly Deployment[]): void {
     this.#pending.add(deployment);
-    this.#queue.enter(deployment.id, servicesOf(deployment), () => this.#run(deployment));
+    const run = (): Promise<void> => this.#run(deployment, deploy);
+    this.#queue.enter(deployment.id, servicesOf(deployment), run, decidedBy(deployment));
     for (const other of superseded) this.#pending.tell(other);
   }
 
-  async #run(accepted: Deployment): Promise<void> {
+  async #run(accepted: Deployment, work: typeof deploy): Promise<void> {
     const { store, clock, log } = this.#ports;
     try {
       const deployment = begin(accepted, clock.now());
       store.update(deployment);
       tellStarted(deployment, this.#ports);
-      log.info("deployment started", { deployment: deployment.id, service: deployment.service });
-      const outcome = await deploy(deployment, this.#ports, this.#abort.signal);
+      log.info("deployment started", fieldsOf(deployment));
+      const outcome = await work(deployment, this.#ports, this.#abort.signal);
       this.#pending.end(end(deployment, outcome, clock.now()));
+      await removeDoneBefore(this.#ports).catch((error: unknown) =>
+        log.warn("containers of before commands could not be removed", { deployment: deployment.id, error }),
+      );
     } catch (error) {
       log.error("the end of a deployment could not be recorded", { deployment: accepted.id, error });
       this.#pending.leave(accepted.id, error);
@@ -158,10 +180,10 @@ export class Worker {
   }
 
   /** A caller of this run of the daemon is not kept waiting for a Docker that does not come. */
-  async #endUnlessRecovered(id: string): Promise<void> {
+  async #endUnlessDockerAnswers(id: string): Promise<void> {
     const { clock, log } = this.#ports;
     try {
-      await clock.sleep(RECOVERY_WITHIN_MS, this.#started.signal);
+      await clock.sleep(DOCKER_WITHIN_MS, this.#started.signal);
     } catch {
       return;
     }
@@ -180,9 +202,11 @@ export class Worker {
   }
 
   /** The run that the order guard moves to. Errors: `superseded`. */
-  #inOrder({ service, run, force }: DeployRequest): Run | undefined {
+  #inOrder({ parts, run, force }: DeployRequest): Run | undefined {
     if (run === undefined) return undefined;
-    return assertInOrder(run, this.#ports.store.guard(service, run.workflow), { force }) ? run : undefined;
+    for (const { service } of parts)
+      assertInOrder(run, this.#ports.store.guard(service, run.workflow), { force });
+    return run;
   }
 
   #repeated(issuer: string, key: RepeatKey | undefined): Deployment | undefined {
@@ -201,9 +225,10 @@ export class Worker {
   }
 }
 
-/** The services a deployment needs for itself while it runs. */
-function servicesOf({ service }: Deployment): string[] {
-  return [service];
+function fieldsOf(deployment: Deployment): Record<string, unknown> {
+  const [part, ...others] = deployment.parts;
+  const image = others.length === 0 ? { image: part?.image ?? null } : {};
+  return { deployment: deployment.id, service: nameOf(deployment), ...image };
 }
 
 function waitsForStart(id: string): DeployerError {
@@ -221,7 +246,8 @@ function untouched(error: unknown): Outcome {
   return {
     status: "failed",
     changed: false,
-    digest: undefined,
+    digests: new Map(),
+    diagnoses: [],
     code: errorCode(error),
     reason: `${publicMessage(error)}\nnothing was touched`,
   };

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { fakeLog } from "../../test/fakes.ts";
+import { fakeLog } from "../../test/fakes/log.ts";
 import type { Command, RunResult } from "../system/run.ts";
 import { createCompose } from "./compose.ts";
 

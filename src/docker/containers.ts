@@ -2,7 +2,9 @@ import { z } from "zod";
 import { DeployerError } from "../core/errors.ts";
 import type { Clock, Container, Engine } from "../core/ports.ts";
 import { parseAnswer, refused } from "./answer.ts";
+import { toContainer } from "./container.ts";
 import { containerPath, inspect, type Inspection } from "./inspect.ts";
+import { networkId } from "./networks.ts";
 import type { Transport } from "./transport.ts";
 
 const LIST_DEADLINE_MS = 30_000;
@@ -16,10 +18,6 @@ const MAX_STOP_GRACE_SECONDS = 3_600;
 const REMOVAL_POLL_MS = 250;
 const INSPECTS_AT_ONCE = 8;
 
-const NEVER = "0001-01-01T00:00:00Z";
-/** Docker gives a volume nobody named 64 hexadecimal digits. */
-const ANONYMOUS_VOLUME = /^[0-9a-f]{64}$/;
-
 const list = z.array(z.object({ Id: z.string().min(1) }));
 
 /** Containers by their id: looking at them, starting, stopping and removing them. */
@@ -29,7 +27,17 @@ export function createContainers(
 ): Pick<Engine, "containers" | "container" | "start" | "stop" | "remove"> {
   async function container(id: string): Promise<Container | undefined> {
     const inspection = await inspect(transport, id);
-    return inspection && toContainer(inspection);
+    return inspection && withNetworkIds(toContainer(inspection));
+  }
+
+  /** Docker 20.10 says which networks a container will be attached to, but not their ids until it has been started. */
+  async function withNetworkIds(seen: Container): Promise<Container> {
+    const networks = seen.networks.map(async (attachment) =>
+      attachment.networkId === ""
+        ? { ...attachment, networkId: await networkId(transport, attachment.network) }
+        : attachment,
+    );
+    return { ...seen, networks: await Promise.all(networks) };
   }
 
   async function containers(project: string): Promise<Container[]> {
@@ -87,56 +95,6 @@ export function createContainers(
   }
 
   return { container, containers, start, stop, remove };
-}
-
-function toContainer(inspection: Inspection): Container {
-  const { State: state, Config: config } = inspection;
-  const labels = config.Labels ?? {};
-  const volumes = (inspection.Mounts ?? []).filter((mount) => mount.Type === "volume");
-  return {
-    id: inspection.Id,
-    name: inspection.Name.replace(/^\//, ""),
-    service: labels["com.docker.compose.service"] ?? "",
-    state: stateOf(state),
-    exitCode: state.ExitCode,
-    health: healthOf(state),
-    exposesPorts: Object.keys(config.ExposedPorts ?? {}).length > 0,
-    oomKilled: state.OOMKilled,
-    restarts: inspection.RestartCount,
-    startedAt: timeOf(state.StartedAt),
-    finishedAt: timeOf(state.FinishedAt),
-    restartPolicy: inspection.HostConfig.RestartPolicy?.Name || "no",
-    imageText: config.Image,
-    imageId: inspection.Image,
-    composeHash: labels["com.docker.compose.config-hash"] ?? "",
-    oneOff: labels["com.docker.compose.oneoff"] === "True",
-    anonymousVolumes: volumes.map((mount) => mount.Name).filter((name) => ANONYMOUS_VOLUME.test(name)),
-  };
-}
-
-/** A state that a later Docker may invent is judged by whether its process lives. */
-function stateOf(state: Inspection["State"]): Container["state"] {
-  switch (state.Status) {
-    case "created":
-    case "running":
-    case "paused":
-    case "restarting":
-    case "removing":
-    case "exited":
-    case "dead":
-      return state.Status;
-    default:
-      return state.Running ? "running" : "exited";
-  }
-}
-
-function healthOf(state: Inspection["State"]): Container["health"] {
-  const status = state.Health?.Status;
-  return status === "starting" || status === "healthy" || status === "unhealthy" ? status : "none";
-}
-
-function timeOf(text: string): string {
-  return text === NEVER ? "" : text;
 }
 
 function stopGraceMs(inspection: Inspection): number {

@@ -1,39 +1,34 @@
-import { z } from "zod";
-
 import type { Clock, Engine } from "../core/ports.ts";
-import { parseAnswer, refused } from "./answer.ts";
+import { refused } from "./answer.ts";
 import { createContainers } from "./containers.ts";
+import { execute } from "./exec.ts";
 import type { DockerHost } from "./host.ts";
 import { createImages } from "./images.ts";
+import { readInfo } from "./info.ts";
+import { createLocalImages } from "./local-images.ts";
 import { readLogs } from "./logs.ts";
+import { createNetworks, networkId } from "./networks.ts";
 import { createTransport, type Fetch, type Transport } from "./transport.ts";
 
 const EVENTS_DEADLINE_MS = 10_000;
-const NETWORK_DEADLINE_MS = 10_000;
-
-const network = z.object({ Id: z.string() });
 
 /** The Docker Engine behind `host`. Nothing is sent before the first call. */
 export function createEngine(options: { host: DockerHost; clock: Clock; fetch?: Fetch }): Engine {
   const transport = createTransport(options.host, options.fetch);
+  const containers = createContainers(transport, options.clock);
   return {
     ping: transport.ping,
-    startId: () => startId(transport),
+    info: () => readInfo(transport),
+    // dockerd makes its default bridge network anew, with another id, whenever it starts.
+    startId: () => networkId(transport, "bridge"),
     untilGone: (signal) => untilGone(transport, signal),
-    ...createContainers(transport, options.clock),
+    ...containers,
+    ...createNetworks(transport, containers.container),
+    ...createLocalImages(transport),
     ...createImages(transport, options.clock),
     logs: (id, lines) => readLogs(transport, id, lines),
+    exec: (id, argv, deadlineMs) => execute(transport, options.clock, { id, argv, deadlineMs }),
   };
-}
-
-/** dockerd makes its default bridge network anew, with another id, whenever it starts. */
-async function startId(transport: Transport): Promise<string> {
-  const answer = await transport.send({
-    method: "GET",
-    path: "/networks/bridge",
-    deadlineMs: NETWORK_DEADLINE_MS,
-  });
-  return answer.status === 404 ? "" : parseAnswer(answer, network, "inspect network bridge").Id;
 }
 
 /** An event stream that never has an event ends when the engine does. */

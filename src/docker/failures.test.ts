@@ -31,8 +31,6 @@ test.each([
   "manifest unknown: manifest unknown",
   "repository 123456789012.dkr.ecr.us-west-2.amazonaws.com/team/web not found: name unknown: The repository with name 'team/web' does not exist in the registry with id '123456789012'",
   "name unknown: repository name not known to registry",
-  "no matching manifest for linux/arm64/v8 in the manifest list entries",
-  "no matching manifest for linux/arm64 in the manifest list entries: no match for platform in manifest: not found",
   `failed to resolve reference "${IMAGE}": ${IMAGE}: not found`,
   `failed to resolve reference "${IMAGE}": unexpected status from GET request to ${URL_TEXT}: 404 Not Found`,
   "unknown: 404 page not found",
@@ -77,12 +75,42 @@ test.each([
 });
 
 test.each([
-  "failed to register layer: write /usr/lib/x: no space left on device",
   "open /var/lib/docker/tmp/GetImageBlob1: permission denied",
   "invalid reference format",
   "a failure nobody has seen before",
 ])("the host's own trouble: %s", (said) => {
   expect(registryFailure(IMAGE, said).code).toBe("docker");
+});
+
+test.each([
+  "no matching manifest for linux/arm64/v8 in the manifest list entries",
+  "no matching manifest for linux/arm64 in the manifest list entries: no match for platform in manifest: not found",
+  `failed to resolve reference "${IMAGE}": no match for platform in manifest sha256:${"0".repeat(64)}: not found`,
+  'image operating system "windows" cannot be used on this platform: operating system is not supported',
+])("not for this host: %s", (said) => {
+  expect(registryFailure(IMAGE, said).code).toBe("wrong_platform");
+});
+
+test("an image for other platforms only: the platform to build for is named", () => {
+  const said = "no matching manifest for linux/arm64/v8 in the manifest list entries";
+  expect(registryFailure("web:v2", said).message).toBe(
+    `web:v2 is not for this host: ${said}; build it with --platform linux/arm64/v8`,
+  );
+  expect(registryFailure("web:v2", "no match for platform in manifest: not found").message).toEndWith(
+    "; build it for this host's platform",
+  );
+});
+
+test.each([
+  "failed to register layer: write /usr/lib/x: no space left on device",
+  "failed to register layer: Error processing tar file(exit status 1): write /lib/x: no space left on device",
+  "write /var/lib/docker/tmp/GetImageBlob123456789: no space left on device",
+  "failed to extract layer sha256:abc: mount callback failed on /tmp/containerd-mount1: write /tmp/containerd-mount1/x: no space left on device: unknown",
+  "write /var/lib/docker/tmp/GetImageBlob1: disk quota exceeded",
+])("the disk is full: %s", (said) => {
+  const failure = registryFailure(IMAGE, said);
+  expect(failure.code).toBe("disk_full");
+  expect(failure.message).toContain("docker system df");
 });
 
 test.each([

@@ -27,6 +27,13 @@ export function registryFailure(image: string, said: string): DeployerError {
       return new DeployerError(kind, `registry ${registry} does not have ${image}: ${words}`);
     case "registry_unavailable":
       return new DeployerError(kind, `registry ${registry} could not deliver ${image}: ${words}`);
+    case "wrong_platform":
+      return new DeployerError(kind, `${image} is not for this host: ${words}; ${platformAdvice(words)}`);
+    case "disk_full":
+      return new DeployerError(
+        kind,
+        `no room is left on this host's disk for ${image}: ${words}; free some (docker system df shows what takes it), then deploy again`,
+      );
     case "docker":
       return new DeployerError(kind, `Docker could not fetch ${image}: ${words}`);
   }
@@ -40,23 +47,31 @@ export function isRateLimit(error: unknown): boolean {
 class TooManyRequests extends Error {}
 
 type Kind =
-  Extract<ErrorCode, "registry_denied" | "image_not_found" | "registry_unavailable" | "docker"> | "limited";
+  | Extract<
+      ErrorCode,
+      | "registry_denied"
+      | "image_not_found"
+      | "registry_unavailable"
+      | "wrong_platform"
+      | "disk_full"
+      | "docker"
+    >
+  | "limited";
 
 /** The first that matches decides. */
 const KINDS: readonly [Kind, RegExp][] = [
   ["limited", /toomanyrequests|too many requests|\b429\b|rate limit|rate exceeded|throttl/],
   ["registry_unavailable", /dial tcp|dial udp|proxyconnect|no such host|server misbehaving/],
-  [
-    "docker",
-    /no space left on device|read-only file system|permission denied|input\/output error|invalid reference format/,
-  ],
+  ["disk_full", /no space left on device|disk quota exceeded/],
+  ["wrong_platform", /no matching manifest for|no match for platform|cannot be used on this platform/],
+  ["docker", /read-only file system|permission denied|input\/output error|invalid reference format/],
   [
     "registry_denied",
     /no basic auth credentials|missing username or secret|token has expired|unauthori[sz]ed|authentication required|authorization failed|insufficient_scope|incorrect username or password|\bdenied\b|not authorized to perform|\b40[13]\b(?= (?:unauthorized|forbidden|response body))/,
   ],
   [
     "image_not_found",
-    /not found|manifest unknown|name unknown|no such manifest|no matching manifest|no match for platform|manifest does not exist|name not known|\b404\b/,
+    /not found|manifest unknown|name unknown|no such manifest|manifest does not exist|name not known|\b404\b/,
   ],
   [
     "registry_unavailable",
@@ -66,6 +81,14 @@ const KINDS: readonly [Kind, RegExp][] = [
 
 function kindOf(words: string): Kind {
   return KINDS.find(([, pattern]) => pattern.test(words))?.[0] ?? "docker";
+}
+
+/** With the platform that Docker looked for, as it names it. */
+function platformAdvice(words: string): string {
+  const platform = /no matching manifest for ([a-z0-9]+\/[a-z0-9/]+)/.exec(words)?.[1];
+  return platform === undefined
+    ? "build it for this host's platform"
+    : `build it with --platform ${platform}`;
 }
 
 /** Without the names and addresses in it, which may contain any word: `team/unauthorized`, `/v2/web/manifests/500`. */

@@ -52,6 +52,7 @@ export function setUp({ failures = [], local = [], renewal, options = {} }: Setu
         now += 500;
         progress({
           downloadedBytes: step * 100,
+          unpackedBytes: 0,
           totalBytes: 1_000,
           layers: 2,
           layersDone: step === 10 ? 2 : 0,

@@ -1,5 +1,7 @@
 const MAX_LINE_LENGTH = 2_000;
 const HEADER_BYTES = 8;
+/** Some at the end may be empty. */
+const LINES_LOOKED_AT = 10;
 /** Docker splits what a container prints into frames of 16 KiB; anything far above is not a frame. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 
@@ -79,6 +81,18 @@ export function framedLines(limit: number): LogLines {
       return kept.lines;
     },
   };
+}
+
+/** The last line of a text that has something to show; `""` when none has. */
+export function lastLine(text: string): string {
+  const lines = rawLines(LINES_LOOKED_AT);
+  lines.push(new TextEncoder().encode(text));
+  return lastOf(lines);
+}
+
+/** The last of the collected lines that has something to show. */
+export function lastOf(lines: LogLines): string {
+  return lines.end().findLast((line) => line.trim() !== "")?.trim() ?? "";
 }
 
 function tail(limit: number): { lines: string[]; add: (line: string) => void } {

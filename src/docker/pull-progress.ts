@@ -14,14 +14,19 @@ export const pullLine = z.object({
 
 export type PullLine = z.infer<typeof pullLine>;
 
-type Layer = { current: number; total: number; isDone: boolean };
+/** In compressed bytes. */
+type Layer = { current: number; unpacked: number; total: number; isDone: boolean };
 
 /** Adds up the lines of one pull. */
 export type ProgressSum = {
   /** Whether the line told anything new: a stalled pull may repeat itself for ever. */
   add(line: PullLine): boolean;
   sum(): PullProgress;
+  /** The image is here, whatever the last line of each layer was. */
+  end(): void;
 };
+
+const NEW: Layer = { current: 0, unpacked: 0, total: 0, isDone: false };
 
 export function createProgressSum(): ProgressSum {
   const layers = new Map<string, Layer>();
@@ -33,7 +38,7 @@ export function createProgressSum(): ProgressSum {
     if (lastLines.get(id) === said) return false;
     lastLines.set(id, said);
     const isLayer = id !== "" && !line.status.startsWith("Pulling from");
-    if (isLayer) layers.set(id, advance(layers.get(id) ?? { current: 0, total: 0, isDone: false }, line));
+    if (isLayer) layers.set(id, advance(layers.get(id) ?? NEW, line));
     return true;
   }
 
@@ -41,13 +46,18 @@ export function createProgressSum(): ProgressSum {
     const all = [...layers.values()];
     return {
       downloadedBytes: all.reduce((bytes, layer) => bytes + layer.current, 0),
+      unpackedBytes: all.reduce((bytes, layer) => bytes + layer.unpacked, 0),
       totalBytes: all.reduce((bytes, layer) => bytes + layer.total, 0),
       layers: all.length,
       layersDone: all.filter((layer) => layer.isDone).length,
     };
   }
 
-  return { add, sum };
+  function end(): void {
+    for (const [id, layer] of layers) layers.set(id, done(layer));
+  }
+
+  return { add, sum, end };
 }
 
 function advance(layer: Layer, { status, progressDetail }: PullLine): Layer {
@@ -59,11 +69,19 @@ function advance(layer: Layer, { status, progressDetail }: PullLine): Layer {
     }
     case "Download complete":
       return { ...layer, current: layer.total };
+    case "Extracting": {
+      // The containerd image store counts seconds: then nothing is known, and a layer at work counts as unpacked.
+      const unpacked = progressDetail?.units === undefined ? (progressDetail?.current ?? 0) : layer.total;
+      return { ...layer, current: layer.total, unpacked: Math.min(unpacked, layer.total) };
+    }
     case "Pull complete":
-      return { ...layer, current: layer.total, isDone: true };
     case "Already exists":
-      return { ...layer, isDone: true };
+      return done(layer);
     default:
       return layer;
   }
+}
+
+function done(layer: Layer): Layer {
+  return { ...layer, current: layer.total, unpacked: layer.total, isDone: true };
 }

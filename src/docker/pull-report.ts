@@ -8,7 +8,7 @@ export type PullReport = { progress: (progress: PullProgress) => void; done: () 
 export function createPullReport(image: string, log: Log, clock: Clock): PullReport {
   const startedAt = clock.now();
   let reportedAt = startedAt;
-  let last: PullProgress = { downloadedBytes: 0, totalBytes: 0, layers: 0, layersDone: 0 };
+  let last: PullProgress = { downloadedBytes: 0, unpackedBytes: 0, totalBytes: 0, layers: 0, layersDone: 0 };
   log.info("pull started", { image });
 
   return {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { DeployerError } from "../core/errors.ts";
 import type { Clock, PullProgress } from "../core/ports.ts";
 import { Secret } from "../core/secret.ts";
 import { fakeEngine, pieces } from "./fake-engine.ts";
@@ -56,7 +57,14 @@ test.each([53, 700, 100_000])(
     await using fake = fakeEngine(() => pieces(cutInto(TEXT, size)));
     const seen: PullProgress[] = [];
     await pullImage(createTransport(fake.host), clock, pull({ progress: (progress) => seen.push(progress) }));
-    expect(seen.at(-1)).toEqual({ downloadedBytes: 9066976, totalBytes: 9066976, layers: 3, layersDone: 3 });
+    const all = 9066976;
+    expect(seen.at(-1)).toEqual({
+      downloadedBytes: all,
+      unpackedBytes: all,
+      totalBytes: all,
+      layers: 3,
+      layersDone: 3,
+    });
     expect(fake.requests[1]).toBe(`POST /v1.41/images/create?fromImage=r.example/team/web&tag=${DIGEST}`);
   },
 );
@@ -181,6 +189,59 @@ test("a registry that keeps Docker waiting before the first line is unavailable,
   await using fake = fakeEngine(() => new Promise<Response>(() => undefined));
   const pulling = pullImage(createTransport(fake.host), clock, pull({ idleDeadlineMs: 50 }));
   await expect(pulling).rejects.toMatchObject({ code: "registry_unavailable" });
+});
+
+test("what the progress throws ends the pull and closes the connection, so that Docker stops it", async () => {
+  const closed = Promise.withResolvers<void>();
+  await using fake = fakeEngine((request) => {
+    request.signal.addEventListener("abort", () => closed.resolve());
+    return pieces([TEXT.slice(0, 700)], "hang");
+  });
+  const full = new DeployerError("disk_full", "no room");
+  const progress = () => {
+    throw full;
+  };
+  await expect(pullImage(createTransport(fake.host), clock, pull({ progress }))).rejects.toBe(full);
+  await closed.promise;
+});
+
+test("another platform than the engine's is asked for by its name", async () => {
+  await using fake = fakeEngine(() => new Response(TEXT));
+  await pullImage(createTransport(fake.host), clock, pull({ platform: "linux/arm64" }));
+  expect(fake.requests[1]).toEndWith(`tag=${DIGEST}&platform=linux/arm64`);
+});
+
+test("what is unpacked is told apart from what is downloaded", async () => {
+  const lines = [
+    { status: "Downloading", progressDetail: { current: 100, total: 1000 }, id: "a" },
+    { status: "Downloading", progressDetail: { current: 200, total: 2000 }, id: "b" },
+    { status: "Download complete", progressDetail: {}, id: "a" },
+    { status: "Extracting", progressDetail: { current: 400, total: 1000 }, id: "a" },
+    { status: "Extracting", progressDetail: { current: 1, units: "s" }, id: "b" },
+    { status: "Pull complete", progressDetail: {}, id: "a" },
+  ];
+  const text = [...lines, ...STREAM.slice(-1)].map((line) => `${JSON.stringify(line)}\n`).join("");
+  await using fake = fakeEngine(() => new Response(text));
+  const seen: string[] = [];
+  let now = 0;
+  const slow: Clock = { now: () => (now += 1000), sleep: () => Promise.resolve() };
+  await pullImage(
+    createTransport(fake.host),
+    slow,
+    pull({
+      progress: (each) => seen.push(`${each.downloadedBytes} ${each.unpackedBytes} ${each.totalBytes}`),
+    }),
+  );
+  expect(seen).toEqual([
+    "100 0 1000",
+    "300 0 3000",
+    "1200 0 3000",
+    "1200 400 3000",
+    "3000 2400 3000",
+    "3000 3000 3000",
+    "3000 3000 3000",
+    "3000 3000 3000",
+  ]);
 });
 
 test("a slow pull with news is not given up", async () => {

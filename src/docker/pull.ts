@@ -17,18 +17,21 @@ export type Pull = {
   repository: string;
   tagOrDigest: string;
   credential: Credential | undefined;
+  /** What it throws stops the pull. */
   progress: (progress: PullProgress) => void;
   signal: AbortSignal;
+  /** `os/architecture[/variant]` instead of the engine's own. */
+  platform?: string | undefined;
   idleDeadlineMs?: number;
 };
 
 /**
  * `POST /images/create`, followed to its last line: an error may come in the middle of a 200.
  * Aborting closes the connection, at which Docker stops the pull (20.10 not before it next has progress to tell).
- * Errors: those of a registry, and `docker`.
+ * Errors: those of a registry, `wrong_platform`, `disk_full`, `docker`, and what `progress` throws.
  */
 export async function pullImage(transport: Transport, clock: Clock, pull: Pull): Promise<void> {
-  const { repository, tagOrDigest, idleDeadlineMs = IDLE_DEADLINE_MS } = pull;
+  const { repository, tagOrDigest, platform, idleDeadlineMs = IDLE_DEADLINE_MS } = pull;
   const image = `${repository}${tagOrDigest.includes(":") ? "@" : ":"}${tagOrDigest}`;
   const idle = idleDeadline(idleDeadlineMs, () => {
     const minutes = idleDeadlineMs / 60_000;
@@ -41,7 +44,7 @@ export async function pullImage(transport: Transport, clock: Clock, pull: Pull):
     const response = await transport.open({
       method: "POST",
       path: "/images/create",
-      query: { fromImage: repository, tag: tagOrDigest },
+      query: { fromImage: repository, tag: tagOrDigest, ...(platform === undefined ? {} : { platform }) },
       headers: registryAuth(pull.credential),
       deadlineMs: idleDeadlineMs + ANSWER_MARGIN_MS,
       signal: AbortSignal.any([pull.signal, idle.signal]),
@@ -86,6 +89,7 @@ async function followPull(
       `Docker ended the pull of ${image} without saying that the image arrived`,
     );
   }
+  sum.end();
   progress(sum.sum());
 }
 

@@ -1,6 +1,6 @@
 import { DeployerError, errorCode, publicMessage } from "../core/errors.ts";
 import { parseImage, tagOrDigest, type ImageReference } from "../core/image.ts";
-import type { Clock, Credential, Engine, Log, Registry } from "../core/ports.ts";
+import type { Clock, Credential, Engine, Log, PullOptions, PullProgress, Registry } from "../core/ports.ts";
 import { isRateLimit } from "./failures.ts";
 import { createPullReport } from "./pull-report.ts";
 
@@ -84,15 +84,24 @@ export function createRegistry(options: RegistryOptions): Registry {
     return attempts(image, text, signal, (credential) => engine.resolveDigest(text, credential, signal));
   }
 
-  async function pull(image: ImageReference, wanted: string, signal: AbortSignal): Promise<void> {
+  async function pull(
+    image: ImageReference,
+    wanted: string,
+    signal: AbortSignal,
+    { onProgress, platform }: PullOptions = {},
+  ): Promise<void> {
     const text = imageText(image, wanted);
     if ((await engine.imageId(text)) !== undefined) {
       log.info("image is on this host already", { image: text });
       return;
     }
     const report = createPullReport(text, log, clock);
+    const progress = (now: PullProgress): void => {
+      report.progress(now);
+      onProgress?.(now);
+    };
     await attempts(image, text, signal, (credential) =>
-      engine.pull(image.name, wanted, credential, report.progress, signal),
+      engine.pull(image.name, wanted, credential, progress, signal, platform),
     );
     if ((await engine.imageId(text)) === undefined) {
       throw new DeployerError("docker", `Docker pulled ${text} and yet does not have it`);

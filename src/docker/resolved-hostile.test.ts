@@ -228,7 +228,7 @@ test("what Compose's JSON says of an empty deploy is no configuration", () => {
 
 test("x-deployer is that of the YAML, where the JSON has none", () => {
   expect(JSON_OUTPUT).not.toContain("x-deployer");
-  expect(toProject(resolved, new Set()).services.get("web")?.images).toEqual(["acme/web"]);
+  expect(toProject(resolved, new Set()).services.get("web")?.settings.images).toEqual(["acme/web"]);
 });
 
 test("a service whose name reads as a number in the YAML is refused, not left without its x-deployer", () => {

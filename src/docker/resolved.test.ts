@@ -13,10 +13,11 @@ function webWith(lines: string): string {
   return `name: shop\nservices:\n  web:\n    image: web:v1\n${fields}networks:\n  default:\n    name: shop_default\n`;
 }
 
-/** Its JSON has the same values, and no service-level `x-` keys. */
+/** Its JSON has the same values, and no `x-deployer` but that at the top. */
 function parsed(yaml: string): Resolved {
-  const json = JSON.stringify(Bun.YAML.parse(yaml), (key, value: unknown) =>
-    key === "x-deployer" ? undefined : value,
+  const project = Bun.YAML.parse(yaml) as Record<string, unknown>;
+  const json = JSON.stringify(project, (key, value: unknown) =>
+    key === "x-deployer" && value !== project[key] ? undefined : value,
   );
   return parseResolved(json, yaml);
 }
@@ -42,7 +43,13 @@ test("a service as a rollout needs it", () => {
       "    required: false",
       "deploy:",
       "  replicas: 2",
+      "platform: linux/arm64",
+      "ports:",
+      "  - {target: 80, published: '8080'}",
+      "volumes:",
+      "  - {type: volume, source: data, target: /data}",
       "x-deployer:",
+      "  shared_volumes: true",
       "  images: [ghcr.io/acme/web]",
     ].join("\n"),
   );
@@ -53,7 +60,18 @@ test("a service as a rollout needs it", () => {
     configHash: expect.stringMatching(/^[0-9a-f]{64}$/),
     replicas: 2,
     containerName: "the-web",
-    images: ["ghcr.io/acme/web"],
+    settings: {
+      strategy: "auto",
+      port: undefined,
+      health: undefined,
+      timeoutMs: undefined,
+      watchMs: 10_000,
+      before: [],
+      images: ["ghcr.io/acme/web"],
+      sharedVolumes: true,
+    },
+    rollingObstacles: ["publishes host port 8080", "has the fixed container_name the-web"],
+    platform: "linux/arm64",
     dependsOn: [
       { service: "db", condition: "service_healthy", required: true },
       { service: "cache", condition: "service_started", required: false },
@@ -170,22 +188,22 @@ describe("x-deployer", () => {
   test.each([
     ["x-deployer: {}", []],
     ["x-deployer: null", []],
-    ["x-deployer:\n  images: []", []],
     ["x-deployer:\n  images: [a/b, c]", ["a/b", "c"]],
   ])("%j allows %j", (lines, images) => {
-    expect(webOf(webWith(lines)).images).toEqual(images);
+    expect(webOf(webWith(lines)).settings.images).toEqual(images);
   });
 
-  test.each([
-    ["x-deployer:\n  strategi: rolling", "web", "strategi"],
-    ["x-deployer:\n  images: a/b", "web", "images"],
-    ["x-deployer:\n  images: [7]", "web", "images.0"],
-    ["x-deployer: yes please", "web", "x-deployer"],
-  ])("%j is an error that names service and key", (lines, name, key) => {
-    const read = (): Service => webOf(webWith(lines));
+  test("is judged with what else is said of the service", () => {
+    const read = (): Service => webOf(webWith("network_mode: none\nx-deployer:\n  health: /"));
     expect(read).toThrow(expect.objectContaining({ code: "compose_file" }));
-    expect(read).toThrow(`service "${name}": x-deployer`);
-    expect(read).toThrow(key);
+    expect(read).toThrow('service "web": x-deployer.health: with network_mode: none');
+  });
+
+  test("at the top of the file is refused, beside the problems of the services", () => {
+    const yaml = `${webWith("x-deployer: {watch: 5}")}x-deployer: {strategy: rolling}\n`;
+    expect(() => webOf(yaml)).toThrow(
+      /^x-deployer: means nothing at the top of the file.*\nservice "web": x-deployer\.watch: needs a unit.*$/,
+    );
   });
 
   test("all problems are in one message, a line each", () => {

@@ -1,56 +1,15 @@
 import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
-import { parseImage } from "../core/image.ts";
 import type { Dependency, ImageTexts, Project, Service } from "../core/ports.ts";
-import { canonicalJson, jsonForYaml, parseExactJson } from "./exact-json.ts";
+import { configHash } from "./config-hash.ts";
+import { jsonForYaml, parseExactJson } from "./exact-json.ts";
+import { rollingObstacles } from "./obstacles.ts";
+import { ResolvedService } from "./resolved-service.ts";
+import { readSettings } from "./settings.ts";
 
 /** What `docker compose config` prints, as far as we read it; the rest is kept as it came. */
 export type Resolved = z.infer<typeof Resolved>;
-
-const DependsOn = z.record(
-  z.string(),
-  z.looseObject({
-    condition: z
-      .enum(["service_started", "service_healthy", "service_completed_successfully"])
-      .default("service_started"),
-    required: z.boolean().default(true),
-  }),
-);
-
-/** Compose writes `Path`, `Rate` and `Weight` into its JSON, and does not read them. */
-const BlkioConfig = z
-  .record(z.string(), z.unknown())
-  .transform((fields) =>
-    Object.fromEntries(
-      Object.entries(fields).map(([key, value]) => [
-        key,
-        Array.isArray(value) ? value.map(withLowerCaseKeys) : value,
-      ]),
-    ),
-  );
-
-const ResolvedService = z.looseObject({
-  image: z.string().optional(),
-  container_name: z.string().optional(),
-  network_mode: z.string().optional(),
-  ipc: z.string().optional(),
-  pid: z.string().optional(),
-  volumes_from: z.array(z.string()).optional(),
-  depends_on: DependsOn.optional(),
-  blkio_config: BlkioConfig.nullish(),
-  scale: z.number().int().optional(),
-  deploy: z.looseObject({ replicas: z.number().int().optional() }).nullish(),
-  volumes: z
-    .array(
-      z.looseObject({
-        type: z.string(),
-        source: z.string().optional(),
-        bind: z.looseObject({ create_host_path: z.boolean().optional() }).nullish(),
-      }),
-    )
-    .optional(),
-});
 
 const FileBased = z.record(z.string(), z.looseObject({ file: z.string().optional() })).default({});
 
@@ -65,22 +24,9 @@ const WithSettings = z.object({
   services: z.record(z.string(), z.object({ "x-deployer": z.unknown().optional() }).nullable()).default({}),
 });
 
-const Settings = z.strictObject({
-  images: z
-    .array(z.string().refine((text) => parseImage(text) !== undefined, "is not an image reference"))
-    .default([]),
-});
-
-/** Keys that do not say how a container is made: another value must not replace what runs. */
-const NOT_CONFIGURATION = new Set([
-  "image",
-  "build",
-  "depends_on",
-  "scale",
-  "profiles",
-  "pull_policy",
-  "develop",
-]);
+/** Nothing that somebody set may be ignored; and a YAML anchor may be kept under any other name. */
+const NOT_AT_THE_TOP =
+  "x-deployer: means nothing at the top of the file, it belongs to a service (for an anchor take another name, such as x-defaults)";
 
 /**
  * The project of Compose's JSON with each service's `x-deployer`, which is in its YAML only.
@@ -100,30 +46,32 @@ export function parseResolved(json: string, yaml: string): Resolved {
 
 /** Errors: `compose_file` for an `x-deployer` that cannot be read, all problems in one message. */
 export function toProject(resolved: Resolved, startedByDefault: ReadonlySet<string>): Project {
-  const problems: string[] = [];
-  const services = Object.entries(resolved.services).map(([name, fields]): [string, Service] => {
-    const settings = Settings.safeParse(fields["x-deployer"] ?? {});
-    for (const issue of settings.error?.issues ?? []) {
-      problems.push(`service "${name}": ${["x-deployer", ...issue.path].join(".")}: ${issue.message}`);
+  const problems = Object.hasOwn(resolved, "x-deployer") ? [NOT_AT_THE_TOP] : [];
+  const services = new Map<string, Service>();
+  for (const [name, fields] of Object.entries(resolved.services)) {
+    const read = readSettings(fields["x-deployer"], fields.network_mode);
+    if ("problems" in read) {
+      problems.push(...read.problems.map((problem) => `service "${name}": ${problem}`));
+      continue;
     }
-    return [
+    const { settings } = read;
+    services.set(name, {
       name,
-      {
-        name,
-        image: fields.image,
-        builtImage: `${resolved.name}-${name}`,
-        configHash: configHash(fields),
-        replicas: fields.scale ?? fields.deploy?.replicas ?? 1,
-        containerName: fields.container_name,
-        images: settings.data?.images ?? [],
-        dependsOn: dependencies(fields),
-        sharesWith: sharedWith(fields),
-        startedByDefault: startedByDefault.has(name),
-      },
-    ];
-  });
+      image: fields.image,
+      builtImage: `${resolved.name}-${name}`,
+      configHash: configHash(fields),
+      replicas: fields.scale ?? fields.deploy?.replicas ?? 1,
+      containerName: fields.container_name,
+      settings,
+      rollingObstacles: rollingObstacles(fields, settings),
+      platform: fields.platform ?? undefined,
+      dependsOn: dependencies(fields),
+      sharesWith: sharedWith(fields),
+      startedByDefault: startedByDefault.has(name),
+    });
+  }
   if (problems.length > 0) throw new DeployerError("compose_file", problems.join("\n"));
-  return { name: resolved.name, services: new Map(services) };
+  return { name: resolved.name, services };
 }
 
 /** The same project with other image texts, as JSON: which is YAML too, and needs no quoting rules of our own. */
@@ -146,7 +94,7 @@ export function hostFiles({ services, secrets, configs }: Resolved): string[] {
   return [...new Set([...mounts, ...files])].filter((path) => path !== undefined);
 }
 
-function dependencies(fields: z.infer<typeof ResolvedService>): Dependency[] {
+function dependencies(fields: ResolvedService): Dependency[] {
   return Object.entries(fields.depends_on ?? {}).map(([service, { condition, required }]) => ({
     service,
     condition,
@@ -155,12 +103,7 @@ function dependencies(fields: z.infer<typeof ResolvedService>): Dependency[] {
 }
 
 /** `service:web` of the namespaces, `web` or `web:ro` of `volumes_from`; those of containers outside the file are not ours. */
-function sharedWith({
-  network_mode,
-  ipc,
-  pid,
-  volumes_from = [],
-}: z.infer<typeof ResolvedService>): string[] {
+function sharedWith({ network_mode, ipc, pid, volumes_from = [] }: ResolvedService): string[] {
   const namespaces = [network_mode, ipc, pid]
     .filter((mode) => mode?.startsWith("service:") === true)
     .map((mode) => mode?.slice("service:".length));
@@ -168,23 +111,6 @@ function sharedWith({
     .filter((from) => !from.startsWith("container:"))
     .map((from) => from.split(":")[0]);
   return [...new Set([...namespaces, ...volumes])].filter((name) => name !== undefined);
-}
-
-/** `deploy` without the number of containers, and without the `{}` Compose's JSON has for what is not said. */
-function configHash(fields: z.infer<typeof ResolvedService>): string {
-  const deploy = Object.entries(fields.deploy ?? {}).filter(
-    ([key, value]) => key !== "replicas" && canonicalJson(value) !== "{}",
-  );
-  const kept = Object.entries({
-    ...fields,
-    deploy: deploy.length > 0 ? Object.fromEntries(deploy) : undefined,
-  }).filter(([key]) => !NOT_CONFIGURATION.has(key) && !key.startsWith("x-"));
-  return new Bun.CryptoHasher("sha256").update(canonicalJson(Object.fromEntries(kept))).digest("hex");
-}
-
-function withLowerCaseKeys(entry: unknown): unknown {
-  if (typeof entry !== "object" || entry === null) return entry;
-  return Object.fromEntries(Object.entries(entry).map(([key, value]) => [key.toLowerCase(), value]));
 }
 
 /** A syntax error may quote the text, which has secrets: it is no cause. */

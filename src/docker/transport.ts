@@ -9,6 +9,8 @@ export type Call = {
   path: string;
   query?: Record<string, string>;
   headers?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
   /** For the whole answer with `send`, for its headers with `open`. */
   deadlineMs: number;
   signal?: AbortSignal;
@@ -95,7 +97,12 @@ export function createTransport(host: DockerHost, fetch: Fetch = globalThis.fetc
     const query = call.query === undefined ? "" : `?${new URLSearchParams(call.query).toString()}`;
     return exchange(`/v${await negotiated}${call.path}${query}`, {
       method: call.method,
-      headers: { "accept-encoding": "identity", ...call.headers },
+      headers: {
+        "accept-encoding": "identity",
+        ...(call.body === undefined ? {} : { "content-type": "application/json" }),
+        ...call.headers,
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       signal,
     });
   }

@@ -4,10 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { fakeStore } from "../../test/fakes.ts";
-import { accept, begin, type Deployment, end } from "../core/deployment.ts";
+import { commitOf } from "../../test/fakes/commit.ts";
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
+import { begin, type Deployment, end } from "../core/deployment.ts";
 import type { DeploymentQuery } from "../core/history.ts";
 import type { Store } from "../core/store.ts";
+import { listing } from "./listing.ts";
 import { openStore, type OpenStore } from "./store.ts";
 
 let folder = "";
@@ -27,26 +30,15 @@ function open(): OpenStore {
   return store;
 }
 
-const queued = (id: string, at: number, service = "web"): Deployment =>
-  accept(id, { service, image: undefined, force: false }, "me", at);
 function ended(
   id: string,
   at: number,
   status: "succeeded" | "failed" = "succeeded",
-  service = "web",
+  services: string | readonly string[] = "web",
 ): Deployment {
-  const outcome = { status, digest: undefined, reason: "", code: undefined, changed: true };
-  return end(begin(queued(id, at, service), at), outcome, at);
+  return end(begin(queued(id, at, services), at), outcomeOf(status), at);
 }
 const event = (text: string) => ({ at: 7, phase: "log", level: "info", text }) as const;
-const pinOf = (deployment: string, service = "web") => ({
-  service,
-  imageText: "web:v1@sha256:1",
-  fileImage: "web:v1",
-  digest: "sha256:1",
-  recorded: "abc",
-  deployment,
-});
 const ids = (store: Store, query: Partial<DeploymentQuery> = {}): string[] =>
   store
     .list({ service: undefined, status: undefined, before: undefined, limit: 100, ...query })
@@ -72,6 +64,31 @@ describe.each<[string, () => Store]>([
     expect(ids(store, { status: "failed" })).toEqual(["d", "c"]);
     expect(ids(store, { service: "api", status: "failed" })).toEqual(["d"]);
     expect(ids(store, { service: "api", before: { createdAt: 3, id: "d" } })).toEqual(["b"]);
+  });
+
+  test("finds a deployment by any of its services, with its status as it is now", () => {
+    const store = make();
+    store.insert(queued("a", 1, ["web", "worker"]));
+    store.insert(queued("b", 2, ["worker"]));
+    store.insert(queued("c", 3, ["api", "web", "worker"]));
+    expect(ids(store, { service: "worker" })).toEqual(["c", "b", "a"]);
+    expect(ids(store, { service: "worker", before: { createdAt: 3, id: "c" } })).toEqual(["b", "a"]);
+    store.update(ended("a", 1, "failed", ["web", "worker"]));
+    expect(ids(store, { service: "worker", status: "queued" })).toEqual(["c", "b"]);
+    expect(ids(store, { service: "web", status: "failed" })).toEqual(["a"]);
+    expect(ids(store, { service: "api", status: "failed" })).toEqual([]);
+    expect(ids(store, { status: "failed" })).toEqual(["a"]);
+    expect(ids(store)).toEqual(["c", "b", "a"]);
+  });
+
+  test("lists deployments whole, but for what failed containers printed", () => {
+    const store = make();
+    const { diagnoses: _diagnoses, ...summary } = ended("a", 1, "failed", ["web", "worker"]);
+    store.insert(ended("a", 1, "failed", ["web", "worker"]));
+    const all = { service: undefined, status: undefined, before: undefined, limit: 10 };
+    expect(store.list(all)).toEqual([summary]);
+    expect(store.list({ ...all, service: "worker" })).toEqual([summary]);
+    expect(store.list(all)[0]).not.toHaveProperty("diagnoses");
   });
 
   test("numbers the events of each deployment from 1", () => {
@@ -118,17 +135,19 @@ describe.each<[string, () => Store]>([
     expect(ids(store)).toEqual(["d8", "d7"]);
   });
 
-  test("never forgets a deployment that has not ended, nor that of a pin", () => {
+  test("never forgets a deployment that has not ended, nor that of a pin or a version", () => {
     const store = make();
     store.insert(ended("pinned", 1));
     store.insert(queued("waiting", 2));
     store.insert(begin(queued("running", 3), 3));
     store.insert(ended("plain", 4));
-    store.commit(pinOf("pinned"), []);
+    store.commit([commitOf("pinned")]);
     expect(store.prune({ createdBefore: 100, keep: 1, batch: 100 })).toBe(1);
     expect(ids(store)).toEqual(["running", "waiting", "pinned"]);
     store.insert(ended("next", 5));
-    store.commit(pinOf("next"), []);
+    store.commit([commitOf("next")]);
+    expect(store.prune({ createdBefore: 100, keep: 1, batch: 100 })).toBe(0);
+    store.dropVersion({ service: "web", deployment: "pinned" });
     expect(store.prune({ createdBefore: 100, keep: 1, batch: 100 })).toBe(1);
     expect(ids(store)).toEqual(["next", "running", "waiting"]);
   });
@@ -155,32 +174,23 @@ describe.each<[string, () => Store]>([
 test("every listing is read from an index, without sorting", () => {
   open();
   const database = new Database(join(folder, "deployer.db"));
-  const conditions = ["", "service = 'web'", "status = 'failed'", "service = 'web' AND status = 'failed'"];
-  for (const condition of conditions) {
-    for (const place of ["", "(created_at, id) < (5, 'x')"]) {
-      const where = [condition, place].filter((part) => part !== "").join(" AND ");
-      const sql = `SELECT * FROM deployments ${where === "" ? "" : `WHERE ${where}`} ORDER BY created_at DESC, id DESC LIMIT 50`;
-      const plan = database.query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
-      const text = plan.map(({ detail }) => detail).join("; ");
-      expect([sql, text]).toEqual([sql, expect.stringContaining("USING INDEX deployments_by_")]);
-      expect([sql, text]).toEqual([sql, expect.not.stringContaining("TEMP B-TREE")]);
+  for (const service of [undefined, "web"]) {
+    for (const status of [undefined, "failed"] as const) {
+      for (const before of [undefined, { createdAt: 5, id: "x" }]) {
+        const { sql, values } = listing({ service, status, before, limit: 50 });
+        const plan = database
+          .query<{ detail: string }, typeof values>(`EXPLAIN QUERY PLAN ${sql}`)
+          .all(...values);
+        const text = plan.map(({ detail }) => detail).join("; ");
+        expect([sql, text]).toEqual([
+          sql,
+          expect.stringMatching(/USING INDEX (deployments|parts)_by_|USING COVERING INDEX parts_by_/),
+        ]);
+        expect([sql, text]).toEqual([sql, expect.not.stringContaining("TEMP B-TREE")]);
+        if (service !== undefined)
+          expect(text).toContain(`(service=?${status === undefined ? "" : " AND status=?"}`);
+      }
     }
   }
   database.close();
-});
-
-test("a database of the first version gets its history and keeps what it has", async () => {
-  const database = new Database(join(folder, "deployer.db"));
-  database.run(await Bun.file(join(import.meta.dir, "migrations/0001_initial.sql")).text());
-  database.run("PRAGMA user_version = 1");
-  database.run(
-    `INSERT INTO deployments (id, service, force, issuer, status, reason, created_at, ended_at) VALUES ('d1', 'web', 0, 'me', 'succeeded', '', 5, 6)`,
-  );
-  database.run("INSERT INTO pins VALUES ('web', 'web:v1@sha256:1', 'web:v1', 'sha256:1', 'abc', 'd1')");
-  database.close();
-  const store = open();
-  expect(ids(store)).toEqual(["d1"]);
-  expect(store.pins()).toEqual([pinOf("d1")]);
-  store.addEvent("d1", event("one"));
-  expect(store.events("d1", 0, 10)).toHaveLength(1);
 });

@@ -1,10 +1,13 @@
 import type { Database } from "bun:sqlite";
 
-import type { DeploymentEvent, DeploymentQuery, History, ReadKey } from "../core/history.ts";
-import { type DeploymentRow, fromRow } from "./rows.ts";
+import type { DeploymentEvent, History, ReadKey } from "../core/history.ts";
+import { listing } from "./listing.ts";
+import { selectParts } from "./parts.ts";
+import { type SummaryRow, toSummary } from "./rows.ts";
 
 /** The part of the store that people read. */
 export function createHistory(database: Database): History {
+  const partsOf = selectParts(database);
   const insertEvent = database.query(
     `INSERT INTO events (deployment, seq, at, phase, level, text)
      VALUES ($deployment, (SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE deployment = $deployment), $at, $phase, $level, $text)`,
@@ -25,7 +28,8 @@ export function createHistory(database: Database): History {
   const deleteOld = database.query(
     `DELETE FROM deployments WHERE id IN (
        SELECT id FROM deployments WHERE (created_at, id) < ($createdAt, $id)
-         AND ended_at IS NOT NULL AND id NOT IN (SELECT deployment FROM pins)
+         AND ended_at IS NOT NULL
+         AND id NOT IN (SELECT deployment FROM pins UNION ALL SELECT deployment FROM versions)
        ORDER BY created_at, id LIMIT $batch)`,
   );
 
@@ -33,9 +37,9 @@ export function createHistory(database: Database): History {
     list(query) {
       const { sql, values } = listing(query);
       return database
-        .query<DeploymentRow, (string | number)[]>(sql)
+        .query<SummaryRow, (string | number)[]>(sql)
         .all(...values)
-        .map((row) => fromRow(row));
+        .map((row) => toSummary(row, partsOf.all(row.id)));
     },
     addEvent: (deployment, { at, phase, level, text }) =>
       void insertEvent.run({ deployment, at, phase, level, text }),
@@ -54,19 +58,3 @@ export function createHistory(database: Database): History {
 
 /** Where a deployment stands in the order of time. */
 type Place = { createdAt: number; id: string };
-
-/** One of eight statements, each read straight from the index that fits it. */
-function listing({ service, status, before, limit }: DeploymentQuery): {
-  sql: string;
-  values: (string | number)[];
-} {
-  const conditions: [sql: string, values: (string | number)[]][] = [];
-  if (service !== undefined) conditions.push(["service = ?", [service]]);
-  if (status !== undefined) conditions.push(["status = ?", [status]]);
-  if (before !== undefined) conditions.push(["(created_at, id) < (?, ?)", [before.createdAt, before.id]]);
-  const where = conditions.length === 0 ? "" : `WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
-  return {
-    sql: `SELECT * FROM deployments ${where} ORDER BY created_at DESC, id DESC LIMIT ?`,
-    values: [...conditions.flatMap(([, values]) => values), limit],
-  };
-}

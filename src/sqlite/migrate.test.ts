@@ -24,11 +24,13 @@ test("an empty database gets every table", () => {
     "facts",
     "guards",
     "origins",
+    "parts",
     "pins",
     "read_keys",
     "spent_keys",
+    "versions",
   ]);
-  expect(version(database)).toBe(3);
+  expect(version(database)).toBe(4);
 });
 
 test("one that is up to date keeps what it has", () => {
@@ -37,7 +39,7 @@ test("one that is up to date keeps what it has", () => {
   database.run("INSERT INTO facts (name, value) VALUES ('project', 'shop')");
   migrate(database, "state.db");
   expect(database.query("SELECT value FROM facts").all()).toEqual([{ value: "shop" }]);
-  expect(version(database)).toBe(3);
+  expect(version(database)).toBe(4);
 });
 
 test("one of the first version gets what came later, and keeps its deployments", () => {
@@ -56,12 +58,12 @@ test("one of the first version gets what came later, and keeps its deployments",
 
 test("one of a newer version is refused and left alone", () => {
   const database = new Database(":memory:");
-  database.run("PRAGMA user_version = 4");
+  database.run("PRAGMA user_version = 5");
   expect(() => migrate(database, "state.db")).toThrow(
     expect.objectContaining({
       code: "config",
       message:
-        "state.db was written by a newer deployer-service (schema 4, this one knows 3): install that version again, or move the file away to start without history",
+        "state.db was written by a newer deployer-service (schema 5, this one knows 4): install that version again, or move the file away to start without history",
     }),
   );
   expect(tables(database)).toEqual([]);

@@ -1,49 +1,110 @@
 import { z } from "zod";
 
-import type { Deployment, DeploymentStatus } from "../core/deployment.ts";
+import type { Deployment, DeploymentStatus, Part } from "../core/deployment.ts";
 import type { ErrorCode } from "../core/errors.ts";
-import type { Before, Look } from "../core/store.ts";
+import type { DeploymentSummary } from "../core/history.ts";
+import type { Look, Progress } from "../core/store.ts";
 
-/** A deployment as the table has it. */
-export type DeploymentRow = {
+/** A deployment as the table has it, without what is read only of a single one. */
+export type SummaryRow = {
   id: string;
-  service: string;
-  image: string | null;
+  kind: "deploy" | "rollback";
+  target_deployment: string | null;
   force: number;
   issuer: string;
   status: DeploymentStatus;
   reason: string;
   code: ErrorCode | null;
   changed: number | null;
-  digest: string | null;
   superseded_by: string | null;
+  attempts: number;
   created_at: number;
   started_at: number | null;
   ended_at: number | null;
-  before: string | null;
 };
 
-const BeforeJson = z.object({
-  running: z.array(z.string()),
-  all: z.array(z.string()),
-  recorded: z.string(),
-  switching: z.boolean().optional(),
+export type DeploymentRow = SummaryRow & { diagnoses: string };
+
+export type PartRow = { service: string; image: string | null; digest: string | null };
+
+/** JSON has no undefined: such a key is not there. */
+const maybe = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? undefined);
+
+const DiagnosesJson = z.array(
+  z.object({
+    service: z.string(),
+    container: z.string(),
+    exitCode: maybe(z.number()),
+    signal: maybe(z.string()),
+    oomKilled: z.boolean(),
+    restarts: z.number(),
+    health: maybe(z.string()),
+    output: z.array(z.string()),
+  }),
+);
+
+const StrategyJson = z.enum(["rolling", "recreate"]);
+const SettingsJson = z.object({
+  strategy: z.union([z.literal("auto"), StrategyJson]),
+  port: maybe(z.number()),
+  health: maybe(
+    z.object({
+      path: z.string(),
+      host: maybe(z.string()),
+      headers: z.record(z.string(), z.string()),
+      status: z.object({ from: z.number(), to: z.number() }),
+    }),
+  ),
+  timeoutMs: maybe(z.number()),
+  watchMs: z.number(),
+  before: z.array(z.array(z.string())),
+  images: z.array(z.string()),
+  sharedVolumes: z.boolean(),
+});
+const ProgressJson = z.object({
+  stage: z.enum(["preparing", "switching", "going_back", "committed"]),
+  plans: z.array(
+    z.object({
+      service: z.string(),
+      strategy: StrategyJson,
+      version: z.object({
+        service: z.string(),
+        imageText: z.string(),
+        fileImage: z.string(),
+        digest: z.string(),
+        imageId: z.string(),
+        recorded: z.string(),
+        configHash: z.string(),
+        number: z.number(),
+      }),
+      settings: SettingsJson,
+      replicas: z.number(),
+      candidates: z.array(z.string()),
+      before: z.object({
+        running: z.array(z.string()),
+        all: z.array(z.string()),
+        recorded: z.string(),
+        settings: SettingsJson,
+      }),
+    }),
+  ),
 });
 const LookJson = z.object({ start: z.string(), running: z.array(z.string()) });
 
-export function toRow(deployment: Deployment): Omit<DeploymentRow, "before"> {
-  const { id, service, issuer, status, reason } = deployment;
+export function toRow(deployment: Deployment): DeploymentRow {
+  const { id, kind, issuer, status, reason, attempts } = deployment;
   return {
     id,
-    service,
+    kind,
     issuer,
     status,
     reason,
-    image: deployment.image ?? null,
+    attempts,
+    target_deployment: deployment.to ?? null,
     force: Number(deployment.force),
     code: deployment.code ?? null,
     changed: deployment.changed === undefined ? null : Number(deployment.changed),
-    digest: deployment.digest ?? null,
+    diagnoses: JSON.stringify(deployment.diagnoses),
     superseded_by: deployment.supersededBy ?? null,
     created_at: deployment.createdAt,
     started_at: deployment.startedAt ?? null,
@@ -51,22 +112,28 @@ export function toRow(deployment: Deployment): Omit<DeploymentRow, "before"> {
   };
 }
 
-export function fromRow(row: DeploymentRow): Deployment;
-export function fromRow(row: DeploymentRow | null): Deployment | undefined;
-export function fromRow(row: DeploymentRow | null): Deployment | undefined {
-  if (row === null) return undefined;
-  const { id, service, issuer, status, reason } = row;
+export function toPartRow({ service, image, digest }: Part): PartRow {
+  return { service, image: image ?? null, digest: digest ?? null };
+}
+
+export function toSummary(row: SummaryRow, parts: readonly PartRow[]): DeploymentSummary {
+  const { id, kind, issuer, status, reason, attempts } = row;
   return {
     id,
-    service,
+    kind,
     issuer,
     status,
     reason,
-    image: row.image ?? undefined,
+    attempts,
+    parts: parts.map(({ service, image, digest }) => ({
+      service,
+      image: image ?? undefined,
+      digest: digest ?? undefined,
+    })),
+    to: row.target_deployment ?? undefined,
     force: row.force === 1,
     code: row.code ?? undefined,
     changed: row.changed === null ? undefined : row.changed === 1,
-    digest: row.digest ?? undefined,
     supersededBy: row.superseded_by ?? undefined,
     createdAt: row.created_at,
     startedAt: row.started_at ?? undefined,
@@ -74,8 +141,12 @@ export function fromRow(row: DeploymentRow | null): Deployment | undefined {
   };
 }
 
-export function parseBefore(json: string | null | undefined): Before | undefined {
-  return json == null ? undefined : BeforeJson.parse(JSON.parse(json));
+export function toDeployment(row: DeploymentRow, parts: readonly PartRow[]): Deployment {
+  return { ...toSummary(row, parts), diagnoses: DiagnosesJson.parse(JSON.parse(row.diagnoses)) };
+}
+
+export function parseProgress(json: string | null | undefined): Progress | undefined {
+  return json == null ? undefined : ProgressJson.parse(JSON.parse(json));
 }
 
 export function parseLook(json: string | undefined): Look | undefined {

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { accept } from "../core/deployment.ts";
+import { queued } from "../../test/fakes/deployment.ts";
 import { howLeft } from "./soundness.ts";
 import { openStore } from "./store.ts";
 
@@ -32,7 +32,7 @@ function stopped(): void {
   const store = openStore(folder);
   for (let n = 0; n < 50; n += 1)
     store.insert({
-      ...accept(`d${n}`, { service: "web", image: undefined, force: false }, "me", n),
+      ...queued(`d${n}`, n),
       reason: "long ".repeat(200),
     });
   store.close();

@@ -3,7 +3,17 @@ import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 
 const MARK = ".sound";
 /** What the daemon decides by; `events` is for people only, and nine tenths of a full file. */
-const DECIDING_TABLES = ["deployments", "pins", "origins", "facts", "read_keys", "spent_keys", "guards"];
+const DECIDING_TABLES = [
+  "deployments",
+  "parts",
+  "pins",
+  "versions",
+  "origins",
+  "facts",
+  "read_keys",
+  "spent_keys",
+  "guards",
+];
 
 /** How a database was left: closed and untouched since, closed and not the same any more, or in the middle of its use. */
 type Left = "untouched" | "changed" | "in_use";

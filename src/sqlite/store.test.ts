@@ -4,9 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { fakeStore } from "../../test/fakes.ts";
-import { accept, begin, type Deployment, end, supersede } from "../core/deployment.ts";
-import type { Acceptance, Origin, Pin, Store } from "../core/store.ts";
+import { commitOf, planOf, versionOf } from "../../test/fakes/commit.ts";
+import { diagnosisOf, outcomeOf, queued, requestFor } from "../../test/fakes/deployment.ts";
+import { settings } from "../../test/fakes/service.ts";
+import { fakeStore } from "../../test/fakes/store.ts";
+import { accept, begin, end, type Outcome, supersede } from "../core/deployment.ts";
+import type { Acceptance, Progress, Store } from "../core/store.ts";
 import type { SpentKey } from "../core/repeat.ts";
 import { openStore } from "./store.ts";
 
@@ -28,25 +31,9 @@ function open(): ReturnType<typeof openStore> {
 }
 
 const file = (): string => join(folder, "deployer.db");
-const queued = (id: string, now = 1): Deployment =>
-  accept(id, { service: "web", image: undefined, force: false }, "me", now);
 const ALONE: Acceptance = { superseded: [], key: undefined, run: undefined };
-const pin = (deployment: string, fields: Partial<Pin> = {}): Pin => ({
-  service: "web",
-  imageText: "web:v1@sha256:1",
-  fileImage: "web:v1",
-  digest: "sha256:1",
-  recorded: "abc",
-  deployment,
-  ...fields,
-});
-const origin = (container: string, fields: Partial<Origin> = {}): Origin => ({
-  container,
-  service: "web",
-  configHash: "hash",
-  recorded: "abc",
-  ...fields,
-});
+const FAILED = outcomeOf("failed", { code: "docker" });
+const DIAGNOSIS = diagnosisOf({ output: ["one", "two \u0000 é"] });
 
 // The tests of the core rely on the store without a disk: it must behave as this one does.
 describe.each<[string, () => Store]>([
@@ -55,31 +42,40 @@ describe.each<[string, () => Store]>([
 ])("%s", (_, make) => {
   test("gives a deployment back as it was, at every stage", () => {
     const store = make();
-    const first = accept(
-      "d1",
-      { service: "web", image: "web:v2", force: true },
-      "github-actions",
-      1_795_000_000_123,
-    );
+    const request = requestFor(["worker", "web"], { image: "web:v2", force: true });
+    const first = accept("d1", request, "github-actions", 1_795_000_000_123);
     store.insert(first);
     expect(store.find("d1")).toEqual(first);
     const begun = begin(first, 1_795_000_000_124);
     store.update(begun);
     expect(store.find("d1")).toEqual(begun);
-    const reason = "why\n\"quotes\" 'and' ; -- é 😀 \u0000 end";
-    const ended = end(
-      begun,
-      { status: "rolled_back", digest: "sha256:2", reason, code: "rollout", changed: false },
-      1_795_000_000_125,
-    );
+    const outcome: Outcome = {
+      status: "rolled_back",
+      digests: new Map([["web", "sha256:2"]]),
+      diagnoses: [DIAGNOSIS, { ...DIAGNOSIS, exitCode: undefined, signal: undefined, health: undefined }],
+      reason: "why\n\"quotes\" 'and' ; -- é 😀 \u0000 end",
+      code: "unhealthy",
+      changed: false,
+    };
+    const ended = end(begun, outcome, 1_795_000_000_125);
     store.update(ended);
     expect(store.find("d1")).toEqual(ended);
+  });
+
+  test("gives a rollback back as it was, and what it found that it goes back to", () => {
+    const store = make();
+    const rollback = accept("d1", requestFor("web", { kind: "rollback" }), "me", 1);
+    store.insert(rollback);
+    expect(store.find("d1")).toEqual(rollback);
+    const parts = [{ service: "web", image: "web:v1", digest: "sha256:1" }];
+    store.update({ ...rollback, to: "d0", parts });
+    expect(store.find("d1")).toEqual({ ...rollback, to: "d0", parts });
   });
 
   test("knows nothing of an id that nobody inserted", () => {
     const store = make();
     expect(store.find("nope")).toBeUndefined();
-    expect(store.before("nope")).toBeUndefined();
+    expect(store.progress("nope")).toBeUndefined();
     expect(store.origin("nope")).toBeUndefined();
   });
 
@@ -89,21 +85,9 @@ describe.each<[string, () => Store]>([
     store.insert(begin(queued("early", 10), 11));
     store.insert(queued("middle-b", 20));
     store.insert(queued("middle-a", 20));
-    store.insert(
-      end(
-        queued("over", 5),
-        { status: "failed", digest: undefined, reason: "", code: "docker", changed: false },
-        6,
-      ),
-    );
+    store.insert(end(queued("over", 5), FAILED, 6));
     expect(store.unfinished().map(({ id }) => id)).toEqual(["late", "early", "middle-b", "middle-a"]);
-    store.update(
-      end(
-        queued("early", 10),
-        { status: "failed", digest: undefined, reason: "", code: "docker", changed: false },
-        7,
-      ),
-    );
+    store.update(end(queued("early", 10), FAILED, 7));
     expect(store.unfinished().map(({ id }) => id)).toEqual(["late", "middle-b", "middle-a"]);
   });
 
@@ -151,7 +135,7 @@ describe.each<[string, () => Store]>([
     expect(store.guard("web", "1/deploy.yml")).toBeUndefined();
     store.insert(queued("d1"), { ...ALONE, run });
     store.insert(queued("d2"), { ...ALONE, run: { ...run, workflow: "1/other.yml", number: 1 } });
-    store.insert({ ...queued("d3"), service: "api" }, { ...ALONE, run: { ...run, number: 7 } });
+    store.insert(queued("d3", 1, ["api", "worker"]), { ...ALONE, run: { ...run, number: 7 } });
     expect(store.guard("web", "1/deploy.yml")).toEqual({ run, deployment: "d1" });
     store.insert(queued("d4"), { ...ALONE, run: { ...run, number: 42, attempt: 1 } });
     store.insert(queued("d5"), ALONE);
@@ -161,63 +145,65 @@ describe.each<[string, () => Store]>([
     });
     expect(store.guard("web", "1/other.yml")?.deployment).toBe("d2");
     expect(store.guard("api", "1/deploy.yml")?.run.number).toBe(7);
+    expect(store.guard("worker", "1/deploy.yml")?.run.number).toBe(7);
   });
 
-  test("keeps what ran before a deployment, also when the deployment goes on", () => {
+  test("moves each guard of a deployment forward only", () => {
     const store = make();
-    store.insert(queued("d1"));
-    expect(store.before("d1")).toBeUndefined();
-    const before = { running: ["a"], all: ["a", "b"], recorded: "abc" };
-    store.saveBefore("d1", before);
-    store.update(begin(queued("d1"), 2));
-    expect(store.before("d1")).toEqual(before);
-  });
-
-  test("has one pin a service, the last committed, until it is dropped", () => {
-    const store = make();
-    for (const id of ["d1", "d2", "d3"]) store.insert(queued(id));
-    store.commit(pin("d1"), []);
-    store.commit(pin("d2", { service: "api" }), []);
-    store.commit(pin("d3", { digest: "sha256:3" }), []);
-    expect(store.pins()).toEqual([pin("d2", { service: "api" }), pin("d3", { digest: "sha256:3" })]);
-    store.dropPin("web");
-    store.dropPin("web");
-    expect(store.pins()).toEqual([pin("d2", { service: "api" })]);
-  });
-
-  test("remembers what containers were made from, of a service those of its last commit", () => {
-    const store = make();
-    store.insert(queued("d1"));
-    store.saveOrigins([origin("adopted"), origin("other", { service: "api" })]);
-    expect(store.origin("adopted")).toEqual(origin("adopted"));
-    store.commit(pin("d1"), [origin("new-1"), origin("new-2")]);
-    expect(store.origin("adopted")).toBeUndefined();
-    expect(store.origin("new-2")).toEqual(origin("new-2"));
-    expect(store.origin("other")).toEqual(origin("other", { service: "api" }));
-    store.saveOrigins([origin("new-2", { configHash: "another" })]);
-    expect(store.origin("new-2")?.configHash).toBe("another");
-  });
-
-  test("knows the configurations that a pin, a container or an unfinished deployment needs", () => {
-    const store = make();
-    for (const id of ["d1", "d2", "d3"]) store.insert(queued(id));
-    store.saveOrigins([origin("api-1", { service: "api", recorded: "of a container" })]);
-    store.commit(pin("d1", { recorded: "of a pin" }), []);
-    store.saveBefore("d2", { running: [], all: [], recorded: "of an unfinished one" });
-    store.saveBefore("d3", { running: [], all: [], recorded: "of one that has ended" });
-    const failed = {
-      status: "failed",
-      digest: undefined,
-      reason: "",
-      code: "docker",
-      changed: false,
-    } as const;
-    store.update(end(queued("d3"), failed, 7));
-    expect([...store.neededRecords()].toSorted()).toEqual([
-      "of a container",
-      "of a pin",
-      "of an unfinished one",
+    const run = { workflow: "1/deploy.yml", number: 41, attempt: 2 };
+    store.insert(queued("d1"), { ...ALONE, run });
+    store.insert(queued("d2", 1, ["web", "api"]), { ...ALONE, run: { ...run, attempt: 1 } });
+    expect(store.guards().map(({ service, deployment }) => [service, deployment])).toEqual([
+      ["api", "d2"],
+      ["web", "d1"],
     ]);
+    store.insert(queued("d3"), { ...ALONE, run });
+    expect(store.guard("web", "1/deploy.yml")).toEqual({ run, deployment: "d3" });
+  });
+
+  test("shows the guards of one service or of all, and forgets those of one", () => {
+    const store = make();
+    const run = { workflow: "1/deploy.yml", number: 41, attempt: 2 };
+    store.insert(queued("d1", 1, ["web", "api"]), { ...ALONE, run });
+    store.insert(queued("d2"), { ...ALONE, run: { ...run, workflow: "1/a.yml" } });
+    const [other, web, api] = [
+      { service: "web", run: { ...run, workflow: "1/a.yml" }, deployment: "d2" },
+      { service: "web", run, deployment: "d1" },
+      { service: "api", run, deployment: "d1" },
+    ];
+    expect(store.guards()).toEqual([api, other, web]);
+    expect(store.guards("web")).toEqual([other, web]);
+    expect(store.guards("nobody")).toEqual([]);
+    expect(store.dropGuards("nobody")).toBe(0);
+    expect(store.dropGuards("web")).toBe(2);
+    expect(store.guards()).toEqual([api]);
+    expect(store.guard("web", "1/deploy.yml")).toBeUndefined();
+  });
+
+  test("keeps how far a rollout has come until the deployment ends", () => {
+    const store = make();
+    store.insert(queued("d1"));
+    store.insert(queued("d2"));
+    expect(store.progress("d1")).toBeUndefined();
+    const health = { path: "/up?x=1", host: undefined, headers: { a: "b" }, status: { from: 200, to: 399 } };
+    const gated = settings({ health, port: 8080, timeoutMs: 5, before: [["migrate", "up"]], images: ["x"] });
+    const progress: Progress = {
+      stage: "switching",
+      plans: [
+        planOf({ settings: gated, candidates: ["b"], strategy: "rolling", replicas: 2 }),
+        planOf({
+          service: "api",
+          before: { running: ["a"], all: ["a", "c"], recorded: "r", settings: gated },
+        }),
+      ],
+    };
+    store.saveProgress("d1", { ...progress, stage: "preparing" });
+    store.saveProgress("d1", progress);
+    store.update(begin(queued("d1"), 2));
+    expect(store.progress("d1")).toEqual(progress);
+    expect(store.progress("d2")).toBeUndefined();
+    store.update(end(begin(queued("d1"), 2), FAILED, 3));
+    expect(store.progress("d1")).toBeUndefined();
   });
 
   test("remembers the last look and the project", () => {
@@ -243,16 +229,17 @@ test("everything is still there after the daemon has started again", () => {
   const first = openStore(folder);
   const deployment = begin(queued("d1"), 2);
   first.insert(deployment);
-  first.saveBefore("d1", { running: ["a"], all: ["a"], recorded: "abc" });
-  first.commit(pin("d1"), [origin("c1")]);
+  first.saveProgress("d1", { stage: "committed", plans: [planOf()] });
+  first.commit([commitOf("d1", { containers: ["c1"] })]);
   first.saveProjectName("shop");
   first.close();
 
   const store = open();
   expect(store.unfinished()).toEqual([deployment]);
-  expect(store.before("d1")?.all).toEqual(["a"]);
-  expect(store.pins()).toEqual([pin("d1")]);
-  expect(store.origin("c1")).toEqual(origin("c1"));
+  expect(store.progress("d1")).toEqual({ stage: "committed", plans: [planOf()] });
+  expect(store.pins()).toEqual([commitOf("d1").pin]);
+  expect(store.versions("web")).toEqual([versionOf("d1")]);
+  expect(store.origin("c1")?.recorded).toBe("abc");
   expect(store.projectName()).toBe("shop");
 });
 
@@ -288,30 +275,6 @@ describe("an acceptance is one transaction:", () => {
     expect(store.find("d1")).toEqual(queued("d1"));
     expect(store.find("d2")).toBeUndefined();
     expect(store.spentKey("me", "k", 1)).toBeUndefined();
-  });
-});
-
-describe("a commit is one transaction:", () => {
-  test("a pin that cannot be written takes its origins with it", () => {
-    const store = open();
-    store.insert(queued("d1"));
-    store.commit(pin("d1"), [origin("c1")]);
-    expect(() => store.commit(pin("no such deployment"), [origin("c2")])).toThrow("FOREIGN KEY");
-    expect(store.pins()).toEqual([pin("d1")]);
-    expect(store.origin("c1")).toEqual(origin("c1"));
-    expect(store.origin("c2")).toBeUndefined();
-  });
-
-  test("an origin that cannot be written takes the pin with it", () => {
-    const store = open();
-    store.insert(queued("d1"));
-    store.insert(queued("d2"));
-    store.commit(pin("d1"), [origin("c1")]);
-    // @ts-expect-error a value that the table refuses
-    const broken = origin("c2", { configHash: null });
-    expect(() => store.commit(pin("d2"), [broken])).toThrow("NOT NULL");
-    expect(store.pins()).toEqual([pin("d1")]);
-    expect(store.origin("c1")).toEqual(origin("c1"));
   });
 });
 
@@ -407,11 +370,11 @@ describe("a file that cannot be used is refused and left as it is:", () => {
 });
 
 const INSERT_FOR_EVER = `
-  import { accept } from "${import.meta.dir}/../core/deployment.ts";
+  import { queued } from "${import.meta.dir}/../../test/fakes/deployment.ts";
   import { openStore } from "${import.meta.dir}/store.ts";
   const store = openStore(process.argv[1]);
   for (let n = 0; n < 100_000; n += 1) {
-    store.insert(accept("d" + n, { service: "web", image: undefined, force: false }, "me", n));
+    store.insert(queued("d" + n, n));
     process.stdout.write(n + "\\n");
   }
 `;

@@ -4,6 +4,10 @@ import { join } from "node:path";
 
 import { expect, test } from "bun:test";
 
+import type { Log } from "../../src/core/ports.ts";
+import { createCompose } from "../../src/docker/compose.ts";
+import { run } from "../../src/system/run.ts";
+import { codeBlocks } from "../contract/shell.ts";
 import { newKeys, sharedKeys } from "../support/keys.ts";
 import type { Project } from "../support/project.ts";
 import { attempt, BASE_ENV } from "../support/run.ts";
@@ -21,6 +25,8 @@ const NAMES = [
   "registry credential",
   "disk",
 ];
+
+const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
 type Verdict = { ok: boolean; checks: { name: string; ok: boolean; detail: string }[] };
 
@@ -110,6 +116,135 @@ test.each(BROKEN)("a compose file %s fails alone", async (_, compose, reason) =>
   expect(exitCode).toBe(1);
   expect(verdict.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(["compose file"]);
   expectTold(verdict, "compose file", [reason], `see: docker compose -f ${place.project.file} config`);
+});
+
+const WRONG_SETTINGS: [what: string, service: string, problem: string][] = [
+  [
+    "an unknown key",
+    "x-deployer: { strategi: rolling }",
+    "x-deployer.strategi: unknown key, meant is perhaps strategy",
+  ],
+  [
+    "a number for a duration",
+    "x-deployer: { timeout: 30 }",
+    "x-deployer.timeout: needs a unit: write 30s for seconds",
+  ],
+  [
+    "a command that is no list",
+    "x-deployer: { before: npm run migrate }",
+    "x-deployer.before: must be a list of commands, each a list of words: ",
+  ],
+  [
+    "a word that is a number",
+    "x-deployer: { before: [[sleep, 10]] }",
+    "x-deployer.before.0.1: is a number to YAML: put it in quotes",
+  ],
+  [
+    "a word that Compose prints like a number",
+    'x-deployer: { before: [[tag, "12e4567"]] }',
+    "x-deployer.before.0.1: is a number to YAML, even in quotes: write it another way",
+  ],
+  [
+    "a variable that is not set",
+    "x-deployer: { watch: $NOT_SET }",
+    "x-deployer.watch: must be a duration, as in ",
+  ],
+  [
+    "health where nobody can ask",
+    "network_mode: none\n    x-deployer: { health: / }",
+    "x-deployer.health: with network_mode: none the container has no address",
+  ],
+  [
+    "a port that nobody asks",
+    "x-deployer: { port: 80 }",
+    "x-deployer.port: is the port that health is asked on",
+  ],
+  [
+    "rolling, and a host port and a volume",
+    'ports: ["8080:80"]\n    volumes: ["data:/data"]\n    x-deployer: { strategy: rolling }',
+    "x-deployer.strategy: rolling is not possible: publishes host port 8080; mounts volume data for writing (x-deployer.shared_volumes: true allows it)",
+  ],
+];
+
+test.each(WRONG_SETTINGS)(
+  "a service with %s fails, with its place in the file",
+  async (_, service, problem) => {
+    await using place = await setUp();
+    place.project.write(`services:\n  web:\n    image: x\n    ${service}\nvolumes:\n  data:\n`);
+    const { exitCode, verdict } = await place.checkJson();
+    expect(exitCode).toBe(1);
+    expect(verdict.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(["compose file"]);
+    expectTold(verdict, "compose file", [`service "web": ${problem}`], "correct the file");
+  },
+);
+
+test("every problem of every x-deployer is told at once", async () => {
+  await using place = await setUp();
+  place.project.write(`services:
+  web:
+    image: x
+    x-deployer: { port: "80/tcp", health: { path: /, status: 2xx, headers: { Host: a } }, colour: blue }
+  worker:
+    image: x
+    x-deployer: { watch: 10, images: ["x:v1"] }
+x-deployer: { strategy: rolling }
+`);
+  const { verdict } = await place.checkJson();
+  const [first, ...rest] = detailOf(verdict, "compose file").split("\n").slice(0, -1);
+  expect(first).toStartWith("x-deployer: means nothing at the top of the file");
+  expect(rest).toEqual([
+    'service "web": x-deployer.port: must be a port from 1 to 65535',
+    'service "web": x-deployer.health.headers.Host: is not set here: write x-deployer.health.host',
+    'service "web": x-deployer.health.status: must be a status from 200 to 599, or a range of them: 200-399',
+    'service "web": x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, images, shared_volumes',
+    'service "worker": x-deployer.watch: needs a unit: write 10s for seconds',
+    'service "worker": x-deployer.images.0: allows the whole repository: write it without tag and digest',
+  ]);
+});
+
+test("the compose file of the README passes, and its settings are what they look like", async () => {
+  await using place = await setUp();
+  const [example = "", ...more] = await codeBlocks("README.md", "Settings of a service", "yaml");
+  expect(more).toEqual([]);
+  place.project.write(example);
+  const { exitCode, verdict } = await place.checkJson();
+  expect([exitCode, verdict.ok]).toEqual([0, true]);
+
+  const env = { ...BASE_ENV, HOME: place.folder, DOCKER_HOST: stage().docker.host };
+  const compose = createCompose({
+    composeFile: place.project.file,
+    stateDir: place.folder,
+    env,
+    run,
+    log: SILENT,
+  });
+  const { services } = await compose.project();
+  expect(services.get("web")).toMatchObject({
+    rollingObstacles: [],
+    settings: {
+      strategy: "rolling",
+      port: 3000,
+      health: {
+        path: "/health",
+        host: "shop.example",
+        headers: { "X-Forwarded-Proto": "https" },
+        status: { from: 200, to: 299 },
+      },
+      timeoutMs: 120_000,
+      watchMs: 30_000,
+      before: [
+        ["npm", "run", "migrate"],
+        ["sh", "-c", 'echo "migrated $HOSTNAME" >> /srv/uploads/log'],
+      ],
+      images: ["123456789012.dkr.ecr.us-west-2.amazonaws.com/web-canary"],
+      sharedVolumes: true,
+    },
+  });
+  expect(services.get("worker")?.settings).toMatchObject({
+    strategy: "auto",
+    health: { path: "/healthz", status: { from: 200, to: 399 } },
+    watchMs: 10_000,
+  });
 });
 
 test("without the docker command everything that needs it says so", async () => {

@@ -1,0 +1,92 @@
+import type { Deployment } from "./deployment.ts";
+import { type ImageReference, parseImage, pinnedText, sameRepository } from "./image.ts";
+import type { Image, Ports } from "./ports.ts";
+import type { Version } from "./store.ts";
+import { keptVersions, rollbackSet } from "./versions.ts";
+
+/** Local tags in a repository of our own keep `docker image prune` away from what can be gone back to. Nothing pulls or pushes them. */
+const REPOSITORY = "deployer.local/keep";
+
+type Keeper = Pick<Ports, "store" | "engine" | "log">;
+
+/**
+ * Gives every image of the rollback sets its local tag. To be called right after a commit; safe to repeat. A failure only
+ * warns: the image is still there, and the next call makes up for it.
+ */
+export async function keepImages({ store, engine, log }: Keeper): Promise<void> {
+  try {
+    const images = await engine.images();
+    for (const version of allVersions(store).flatMap(rollbackSet)) {
+      const tag = tagOf(version, store);
+      const image = images.find(({ id }) => id === version.imageId);
+      // What is gone is fetched again when it is gone back to.
+      if (tag === undefined || image === undefined || image.tags.includes(`${REPOSITORY}:${tag}`)) continue;
+      await engine.tag(image.id, REPOSITORY, tag);
+    }
+  } catch (error) {
+    log.warn("an image could not be tagged, so that docker image prune may remove it", { error });
+  }
+}
+
+/**
+ * The text that containers of an image are created with: its registry's digest, or, for one that was built here or loaded
+ * and that no registry knows, our tag, which is set then.
+ */
+export async function lastingText(
+  reference: ImageReference,
+  image: Image,
+  deployment: Deployment,
+  service: string,
+  { engine }: Pick<Ports, "engine">,
+): Promise<string> {
+  const digest = image.digests
+    .map((text) => parseImage(text))
+    .find((known) => known !== undefined && sameRepository(known, reference))?.digest;
+  if (digest !== undefined) return pinnedText(reference, digest);
+  const tag = keepTag(deployment, service);
+  await engine.tag(image.id, REPOSITORY, tag);
+  return `${REPOSITORY}:${tag}`;
+}
+
+/** All versions, those of a service together, last committed first. */
+export function allVersions(store: Ports["store"]): Version[][] {
+  return [...Map.groupBy(store.versions(), ({ service }) => service).values()];
+}
+
+/** Names of images that must stay: those of the rollback sets, and those that containers are or may yet be created with. */
+export function neededNames(store: Ports["store"]): Set<string> {
+  const all = allVersions(store);
+  const unfinished = store.unfinished();
+  const created = [...all.flatMap(keptVersions), ...store.pins()].map(({ imageText }) => imageText);
+  const kept = all.flatMap(rollbackSet).flatMap((version) => nameOf(version, store) ?? []);
+  const coming = unfinished.flatMap((deployment) =>
+    deployment.parts.map(({ service }) => `${REPOSITORY}:${keepTag(deployment, service)}`),
+  );
+  return new Set([...created, ...kept, ...coming]);
+}
+
+/** The local names a version is responsible for. */
+export function namesOf(version: Version, store: Ports["store"]): string[] {
+  const names = [nameOf(version, store) ?? [], version.imageText].flat();
+  return names.filter((name) => deploymentOf(name) !== undefined);
+}
+
+/** The deployment that a local name of ours is of; undefined for any other name. */
+export function deploymentOf(name: string): string | undefined {
+  return name.startsWith(`${REPOSITORY}:`) ? name.slice(REPOSITORY.length + 1).split(".")[0] : undefined;
+}
+
+function nameOf(version: Version, store: Ports["store"]): string | undefined {
+  const tag = tagOf(version, store);
+  return tag === undefined ? undefined : `${REPOSITORY}:${tag}`;
+}
+
+function tagOf({ deployment, service }: Version, store: Ports["store"]): string | undefined {
+  const found = store.find(deployment);
+  return found && keepTag(found, service);
+}
+
+/** The deployment and the place of the service in it: names of services may be longer than tags. */
+function keepTag({ id, parts }: Deployment, service: string): string {
+  return `${id}.${parts.findIndex((part) => part.service === service)}`;
+}

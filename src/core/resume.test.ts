@@ -1,0 +1,146 @@
+import { describe, expect, test } from "bun:test";
+
+import { never } from "../../test/fakes/clock.ts";
+import { running } from "../../test/fakes/deployment.ts";
+import type { Life } from "../../test/fakes/life.ts";
+import { service, settings } from "../../test/fakes/service.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
+import { deploy } from "./deploy.ts";
+import { begin, type Outcome } from "./deployment.ts";
+import type { Ports, Service } from "./ports.ts";
+import { resume } from "./resume.ts";
+import type { Settings } from "./settings.ts";
+
+const BEFORE = [["migrate"], ["seed"]];
+
+type Case = { fields: Partial<Service>; life?: Life };
+
+const withSettings = (fields: Partial<Settings>): Partial<Service> => ({
+  settings: settings({ watchMs: 5_000, before: BEFORE, ...fields }),
+});
+
+const GOOD: [string, Case][] = [
+  ["recreate", { fields: withSettings({}) }],
+  ["rolling", { fields: withSettings({ strategy: "rolling" }) }],
+  ["a fixed name", { fields: { ...withSettings({}), containerName: "the-web" } }],
+  ["two replicas, rolling", { fields: { ...withSettings({ strategy: "rolling" }), replicas: 2 } }],
+];
+
+const CRASHES: Life = { exits: { after: 6_000, code: 1 } };
+const BAD = GOOD.map(([name, { fields }]): [string, Case] => [name, { fields, life: CRASHES }]);
+
+/** `web:v1` runs; `web:v2` is deployed. */
+function world({ fields, life }: Case): World {
+  const here = fakeWorld([service("web", fields)]);
+  for (let n = 0; n < (fields.replicas ?? 1); n += 1) here.add("web");
+  here.lives.set("web:v2", { ...life });
+  here.store.insert(running("web", { image: "web:v2" }));
+  return here;
+}
+
+function deployIn(ports: Ports): Promise<Outcome> {
+  return deploy(running("web", { image: "web:v2" }), ports, never());
+}
+
+async function resumeIn(here: World): Promise<Outcome> {
+  const left = here.store.find("d1") ?? running("web");
+  const again = begin(left, here.clock.now());
+  here.store.update(again);
+  return await resume(again, here, never());
+}
+
+/** Every call that changes something, as a run that nobody disturbs makes them. */
+async function callsOf(one: Case): Promise<string[]> {
+  const here = world(one);
+  await deployIn(here);
+  return [...new Set(here.calls)];
+}
+
+const versions = (here: World): string[] => here.ps().map((line) => line.replace(/^\S+ /, ""));
+const started = (calls: string[]): string[] => calls.filter((call) => call.startsWith("run "));
+
+describe.each([...GOOD, ...BAD])("a deployment with %s", (_, one) => {
+  const isGood = one.life === undefined;
+  const end = isGood ? "running web:v2" : "running web:v1";
+
+  test(`${isGood ? "that goes well" : "that crashes in the watch"}, killed before each of its calls, ends all the same`, async () => {
+    for (const call of await callsOf(one)) {
+      const here = world(one);
+      const before: string[] = [];
+      await here.killedAt(call, (ports) => {
+        before.push("");
+        return deployIn(ports);
+      });
+      const { status, reason } = await resumeIn(here);
+      expect([call, status, versions(here), reason]).toEqual([
+        call,
+        isGood ? "succeeded" : "rolled_back",
+        Array.from({ length: one.fields.replicas ?? 1 }, () => end),
+        isGood ? "" : expect.stringContaining("exited with code 1"),
+      ]);
+    }
+  });
+
+  test("and killed again in the middle of going on, likewise", async () => {
+    const calls = await callsOf(one);
+    for (const call of calls.filter((_, index) => index % 3 === 2)) {
+      const here = world(one);
+      await here.killedAt(call, deployIn);
+      const once = world(one);
+      await once.killedAt(call, deployIn);
+      await resumeIn(once);
+      const next = once.calls[Math.floor(once.calls.length / 2)];
+      if (next === undefined) continue;
+      await here.killedAt(next, (ports) => resumeIn({ ...here, ...ports } as World));
+      const { status } = await resumeIn(here);
+      expect([call, next, status, versions(here)]).toEqual([
+        call,
+        next,
+        isGood ? "succeeded" : "rolled_back",
+        Array.from({ length: one.fields.replicas ?? 1 }, () => end),
+      ]);
+    }
+  });
+});
+
+test("no before command is started twice, wherever the daemon is killed", async () => {
+  const one: Case = { fields: withSettings({}) };
+  for (const call of await callsOf(one)) {
+    const here = world(one);
+    const all: string[] = [];
+    await here.killedAt(call, deployIn).then(() => undefined);
+    all.push(...started(here.calls));
+    await resumeIn(here);
+    all.push(...started(here.calls));
+    expect([call, all.length, new Set(all).size]).toEqual([call, all.length, all.length]);
+    expect(all.length).toBeLessThanOrEqual(2);
+  }
+});
+
+test("one that is killed again and again before its switch is given up after three attempts", async () => {
+  const here = world({ fields: {} });
+  await here.killedAt("create web 2", deployIn);
+  await here.killedAt("create web 2", (ports) => resumeIn({ ...here, ...ports } as World));
+  await here.killedAt("create web 2", (ports) => resumeIn({ ...here, ...ports } as World));
+  const outcome = await resumeIn(here);
+  expect(outcome).toMatchObject({ status: "failed", code: "interrupted", changed: false });
+  expect(outcome.reason).toContain("it was begun 3 times, and the daemon stopped each time");
+  expect(here.ps()).toEqual(["web-1 running web:v1"]);
+});
+
+test("carried to its end without the compose file, which somebody has broken meanwhile", async () => {
+  const here = world({ fields: {} });
+  await here.killedAt("start web-2", deployIn);
+  here.compose.project = () => Promise.reject(new Error("broken"));
+  expect(await resumeIn(here)).toMatchObject({ status: "succeeded" });
+  expect(here.ps()).toEqual(["web-2 running web:v2"]);
+});
+
+test("the first of its service, which cannot be started: nothing of it stays", async () => {
+  const here = fakeWorld([service("web")]);
+  here.lives.set("web:v1", { cannotStart: "no such device" });
+  here.store.insert(running("web"));
+  await here.killedAt("start web-1", (ports) => deploy(running("web"), ports, never()));
+  expect(await resumeIn(here)).toMatchObject({ status: "failed", code: "docker" });
+  expect(here.ps()).toEqual([]);
+});

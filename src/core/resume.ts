@@ -1,0 +1,53 @@
+import { deploy } from "./deploy.ts";
+import type { Deployment, Outcome } from "./deployment.ts";
+import type { Ports } from "./ports.ts";
+import { isCommitted, progressOf, saveProgress } from "./progress.ts";
+import { bringBack } from "./roll-back.ts";
+import { switchOver } from "./rollout.ts";
+import { tidyUp } from "./tidy-up.ts";
+
+/** How often a deployment is begun before it is given up: it may be what kills the daemon. */
+const ATTEMPTS = 3;
+
+const INTERRUPTED = {
+  code: "interrupted",
+  message: "interrupted: the daemon stopped before the deployment could end",
+} as const;
+
+/**
+ * Takes up a deployment that the last run of the daemon left unfinished, from what is on disk and what Docker has:
+ * - committed: tidied up, `succeeded`
+ * - what serves may have been touched: carried to its end, on the way it was going
+ * - before that: its new containers are removed and it begins again, three times at most
+ *
+ * By names and the recorded configuration alone: neither way may depend on a compose file that somebody has broken or
+ * changed meanwhile. It never throws.
+ */
+export async function resume(deployment: Deployment, ports: Ports, signal: AbortSignal): Promise<Outcome> {
+  const project = { name: ports.store.projectName() ?? "" };
+  const progress = progressOf(deployment, ports);
+  if (isCommitted(deployment, ports)) return await tidyUp(deployment, project, [], ports);
+  switch (progress.stage) {
+    case "switching": {
+      const recorded = progress.plans[0]?.version.recorded ?? "";
+      return await switchOver(deployment, project, { recorded }, async () => true, ports, signal);
+    }
+    case "going_back":
+      return await bringBack(progress.failure ?? INTERRUPTED, deployment, project, ports);
+    case "preparing":
+      return await beginAgain(deployment, ports, signal);
+  }
+}
+
+async function beginAgain(deployment: Deployment, ports: Ports, signal: AbortSignal): Promise<Outcome> {
+  const project = { name: ports.store.projectName() ?? "" };
+  const undone = await bringBack(INTERRUPTED, deployment, project, ports);
+  if (undone.status === "rollback_failed") return undone;
+  if (deployment.attempts > ATTEMPTS) {
+    const reason = `${undone.reason}\nit was begun ${ATTEMPTS} times, and the daemon stopped each time`;
+    return { ...undone, status: "failed", reason };
+  }
+  ports.journal.event(deployment.id, "log", "info", "nothing that serves was touched, beginning again");
+  saveProgress(deployment, { plans: [], failure: undefined }, ports);
+  return await deploy(deployment, ports, signal);
+}

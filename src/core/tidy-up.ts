@@ -1,0 +1,54 @@
+import { containersOf, isKeptUp, shortId } from "./containers.ts";
+import type { Deployment, Outcome } from "./deployment.ts";
+import { publicMessage } from "./errors.ts";
+import { noteRunning } from "./note-running.ts";
+import { imageTexts } from "./pins.ts";
+import type { Container, Named, Ports } from "./ports.ts";
+import { progressOf } from "./progress.ts";
+import { renewSharersOf } from "./sharers.ts";
+import { storyOf } from "./story.ts";
+
+/**
+ * After the commit: the old containers stop and go. The new version serves and is recorded, so that what goes wrong from
+ * here on is told, and made good when services are brought up. Safe to repeat.
+ */
+export async function tidyUp(
+  deployment: Deployment,
+  project: Named,
+  serving: Container[],
+  ports: Ports,
+): Promise<Outcome> {
+  const { plans } = progressOf(deployment, ports);
+  const digests = new Map(plans.map(({ service, version }) => [service, version.digest]));
+  const outcome = { status: "succeeded", changed: true, digests, diagnoses: [], code: undefined } as const;
+  const failures: string[] = [];
+  try {
+    await ports.compose.writePins(imageTexts(ports.store.pins()));
+    for (const { service, before, strategy } of plans) {
+      const own = await containersOf(project, { name: service }, ports.engine);
+      const old = own.filter(({ id }) => before.all.includes(id));
+      noteRunning(
+        serving.filter((container) => container.service === service),
+        old,
+        ports.store,
+      );
+      await removeOld(deployment, old, ports);
+      // A rolling service is in nobody's namespaces: what hangs on it keeps it from rolling.
+      if (strategy === "recreate") failures.push(...(await renewSharersOf(service, ports)));
+    }
+    await ports.compose.forget(ports.store.neededRecords());
+  } catch (error) {
+    ports.journal.event(deployment.id, "log", "warn", `tidying up failed: ${publicMessage(error)}`);
+    ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });
+  }
+  return { ...outcome, reason: failures.join("\n") };
+}
+
+/** Those that still serve, beside the new ones, get the time that they ask for. */
+async function removeOld(deployment: Deployment, old: Container[], ports: Ports): Promise<void> {
+  for (const container of old) {
+    if (isKeptUp(container)) await ports.engine.stop(container.id);
+    await ports.engine.remove(container.id, { volumes: false });
+  }
+  if (old.length > 0) storyOf(deployment, ports)("removed", `removed ${old.map(shortId).join(", ")}`);
+}

@@ -1,0 +1,88 @@
+import type { Database } from "bun:sqlite";
+
+import { type Deployment, servicesOf } from "../core/deployment.ts";
+import type { Acceptance, Progress, Store } from "../core/store.ts";
+import { createGuards } from "./guards.ts";
+import { selectParts } from "./parts.ts";
+import { type DeploymentRow, parseProgress, toDeployment, toPartRow, toRow } from "./rows.ts";
+
+type Deployments = Pick<
+  Store,
+  | "insert"
+  | "update"
+  | "find"
+  | "unfinished"
+  | "saveProgress"
+  | "progress"
+  | "spentKey"
+  | "guard"
+  | "guards"
+  | "dropGuards"
+>;
+
+/** The part of the store that accepts deployments and follows each to its end. */
+export function createDeployments(database: Database): Deployments {
+  const insertDeployment = database.query(
+    `INSERT INTO deployments (id, kind, target_deployment, force, issuer, status, reason, code, changed, diagnoses, superseded_by, attempts, created_at, started_at, ended_at)
+     VALUES ($id, $kind, $target_deployment, $force, $issuer, $status, $reason, $code, $changed, $diagnoses, $superseded_by, $attempts, $created_at, $started_at, $ended_at)`,
+  );
+  const insertPart = database.query(
+    `INSERT INTO parts (deployment, position, service, image, digest, created_at, status)
+     VALUES ($deployment, $position, $service, $image, $digest, $created_at, $status)`,
+  );
+  const updateDeployment = database.query(
+    `UPDATE deployments SET target_deployment = $target_deployment, force = $force, status = $status, reason = $reason, code = $code,
+       changed = $changed, diagnoses = $diagnoses, superseded_by = $superseded_by, attempts = $attempts, started_at = $started_at,
+       ended_at = $ended_at, progress = CASE WHEN $ended_at IS NULL THEN progress END WHERE id = $id`,
+  );
+  const updatePart = database.query(
+    "UPDATE parts SET image = $image, digest = $digest WHERE deployment = $deployment AND service = $service",
+  );
+  const select = database.query<DeploymentRow, [string]>("SELECT * FROM deployments WHERE id = ?");
+  const selectUnfinished = database.query<DeploymentRow, []>(
+    "SELECT * FROM deployments WHERE ended_at IS NULL ORDER BY rowid",
+  );
+  const partsOf = selectParts(database);
+  const updateProgress = database.query("UPDATE deployments SET progress = ? WHERE id = ?");
+  const selectProgress = database.query<{ progress: string | null }, [string]>(
+    "SELECT progress FROM deployments WHERE id = ?",
+  );
+  const guards = createGuards(database);
+
+  function add(deployment: Deployment): void {
+    const { id, parts, createdAt, status } = deployment;
+    insertDeployment.run(toRow(deployment));
+    for (const [position, part] of parts.entries())
+      insertPart.run({ ...toPartRow(part), deployment: id, position, created_at: createdAt, status });
+  }
+  function change(deployment: Deployment): void {
+    const { kind: _kind, issuer: _issuer, created_at: _createdAt, ...changeable } = toRow(deployment);
+    updateDeployment.run(changeable);
+    for (const part of deployment.parts) updatePart.run({ ...toPartRow(part), deployment: deployment.id });
+  }
+  const whole = (row: DeploymentRow): Deployment => toDeployment(row, partsOf.all(row.id));
+  const update = database.transaction(change);
+  const insert = database.transaction((deployment: Deployment, acceptance?: Acceptance) => {
+    add(deployment);
+    if (acceptance === undefined) return;
+    for (const other of acceptance.superseded) change(other);
+    guards.spend(acceptance.key, deployment);
+    if (acceptance.run !== undefined) guards.move(servicesOf(deployment), acceptance.run, deployment.id);
+  });
+
+  return {
+    insert: (deployment, acceptance) => insert.immediate(deployment, acceptance),
+    update: (deployment) => update.immediate(deployment),
+    find(id) {
+      const row = select.get(id);
+      return row === null ? undefined : whole(row);
+    },
+    unfinished: () => selectUnfinished.all().map(whole),
+    saveProgress: (id: string, progress: Progress) => void updateProgress.run(JSON.stringify(progress), id),
+    progress: (id) => parseProgress(selectProgress.get(id)?.progress),
+    spentKey: guards.spentKey,
+    guard: guards.guard,
+    guards: guards.guards,
+    dropGuards: guards.dropGuards,
+  };
+}
