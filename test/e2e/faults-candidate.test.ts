@@ -105,7 +105,7 @@ afterAll(() => cleanup.disposeAsync());
 for (const fault of FAULTS) {
   const end = fault.status === "failed" ? "nobody has noticed anything" : "the old container serves again";
   test.concurrent(`${fault.name}: ${fault.status}, and ${end}`, async () => {
-    const { diagnoses } = await expectFault(scene, fault);
-    if (fault.name.startsWith("crash-loop")) expect(diagnoses[0]?.restarts).toBeGreaterThan(0);
+    const { diagnosis } = await expectFault(scene, fault);
+    if (fault.name.startsWith("crash-loop")) expect(diagnosis[0]?.restarts).toBeGreaterThan(0);
   });
 }

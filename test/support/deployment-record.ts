@@ -19,7 +19,7 @@ const DeploymentRecord = z.looseObject({
   status: z.string(),
   reason: z.string(),
   changed: z.boolean().nullable(),
-  diagnoses: z.array(Diagnosis),
+  diagnosis: z.array(Diagnosis),
 });
 
 const Event = z.looseObject({

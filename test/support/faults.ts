@@ -146,12 +146,12 @@ async function expectTold({ daemon }: FaultScene, fault: Fault, reply: Reply): P
   expect(record).toMatchObject({ status: fault.status, changed: false });
   expect(reply.text).toContain(record.reason);
   if (fault.diagnosis === undefined) {
-    expect(record.diagnoses).toEqual([]);
+    expect(record.diagnosis).toEqual([]);
     return record;
   }
-  expect(record.diagnoses).toEqual([expect.objectContaining({ service: fault.name, ...fault.diagnosis })]);
+  expect(record.diagnosis).toEqual([expect.objectContaining({ service: fault.name, ...fault.diagnosis })]);
   const told = (await eventsOf(daemon, record.id)).map(({ text }) => text);
-  for (const line of record.diagnoses.flatMap(({ output }) => output)) {
+  for (const line of record.diagnosis.flatMap(({ output }) => output)) {
     expect(told).toContain(line);
     expect(reply.text).toContain(line);
   }

@@ -19,6 +19,7 @@ export type Kill = { point: number } | { afterMs: number };
 
 /** How a deployment went whose daemon was killed. */
 export type KillResult = {
+  strategy: Strategy;
   /** The stop point, or `ended` when the deployment did before its daemon was killed. */
   at: string;
   /** Undefined when it was not accepted. */
@@ -149,7 +150,7 @@ class Lane {
     if (promised !== undefined) expect(id).toBe(promised);
     const status = id === undefined ? undefined : (await recordOf(this.#daemon, id)).status;
     await this.#expectTruth(version, status, since);
-    return { at, status, servedAfterMs };
+    return { strategy: this.#strategy, at, status, servedAfterMs };
   }
 
   async #expectTruth(version: string, status: string | undefined, since: number): Promise<void> {
@@ -215,7 +216,7 @@ async function killAfter(daemon: Daemon, milliseconds: number): Promise<boolean>
 
 /** `before` may not run twice: it writes down each time that it runs, and for which version. */
 function composeFile(image: string, strategy: Strategy, port: number): string {
-  const before = `["/bin/sh", "-c", "echo $$(cat /www/index.html) >> /before/ran"]`;
+  const before = `["/bin/sh", "-c", "cat /www/index.html >> /before/ran; echo >> /before/ran"]`;
   const ports = strategy === "recreate" ? `    ports: ["127.0.0.1:${port}:8080"]\n` : "";
   return `services:
   web:
