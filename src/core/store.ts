@@ -23,7 +23,7 @@ export interface Store extends History {
   /** @returns how many were forgotten */
   dropGuards(service: string): number;
   saveProgress(deployment: string, progress: Progress): void;
-  /** Of one that has not ended: at its end it is forgotten. */
+  /** Of one that has not ended, or that a service is pinned to. */
   progress(deployment: string): Progress | undefined;
   pins(): Pin[];
   /** The switch made final for all services of a deployment, in one transaction. */

@@ -129,6 +129,15 @@ test("when the operator has changed the image since, nobody guesses what runs", 
   );
 });
 
+test("an image without an id, of a time before ids were recorded, is told by its digest", () => {
+  const { versions, pin } = history("v1", "v1", "v2");
+  const old = versions.map((version) =>
+    version.deployment === "d1" ? { ...version, imageId: "" } : version,
+  );
+  expect(images(rollbackSet(old))).toEqual(["v2", "v1"]);
+  expect(previousVersion("web", old, pin).deployment).toBe("d2");
+});
+
 test("a pin from before versions were recorded has nothing before it", () => {
   const { versions, pin } = history("v1");
   expect(() => previousVersion("web", versions, { ...(pin as Pin), deployment: "d0" })).toThrow(

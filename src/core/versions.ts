@@ -67,7 +67,10 @@ export function numberOf({ version }: { version: Version | undefined }, versions
 }
 
 function isSame(a: Version, b: Version): boolean {
-  return a.imageId === b.imageId && a.configHash === b.configHash;
+  // Of what was deployed before versions were recorded the id is not known.
+  const hasIds = a.imageId !== "" && b.imageId !== "";
+  const isSameImage = hasIds ? a.imageId === b.imageId : a.digest === b.digest;
+  return isSameImage && a.configHash === b.configHash;
 }
 
 function nothingBefore(service: string, why: string, others: Versions): DeployerError {

@@ -4,12 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { commitOf, planOf, versionOf } from "../../test/fakes/commit.ts";
+import { commitOf, planOf, progress, versionOf } from "../../test/fakes/commit.ts";
 import { diagnosisOf, outcomeOf, queued, requestFor } from "../../test/fakes/deployment.ts";
 import { settings } from "../../test/fakes/service.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
 import { accept, begin, end, type Outcome, supersede } from "../core/deployment.ts";
-import type { Acceptance, Progress, Store } from "../core/store.ts";
+import type { Acceptance, Store } from "../core/store.ts";
 import type { SpentKey } from "../core/repeat.ts";
 import { openStore } from "./store.ts";
 
@@ -180,30 +180,47 @@ describe.each<[string, () => Store]>([
     expect(store.guard("web", "1/deploy.yml")).toBeUndefined();
   });
 
-  test("keeps how far a rollout has come until the deployment ends", () => {
+  test("keeps how far a rollout has come until the deployment ends, or as long as a service is pinned to it", () => {
     const store = make();
     store.insert(queued("d1"));
     store.insert(queued("d2"));
     expect(store.progress("d1")).toBeUndefined();
     const health = { path: "/up?x=1", host: undefined, headers: { a: "b" }, status: { from: 200, to: 399 } };
     const gated = settings({ health, port: 8080, timeoutMs: 5, before: [["migrate", "up"]], images: ["x"] });
-    const progress: Progress = {
+    const network = { network: "n", networkId: "id of n", aliases: ["web"], address: "", settings: { a: 1 } };
+    const known = progress({
       stage: "switching",
+      doneBefore: ["d1.web.1"],
+      diagnoses: [DIAGNOSIS],
+      failure: { code: "rollout", message: "it exited" },
       plans: [
-        planOf({ settings: gated, candidates: ["b"], strategy: "rolling", replicas: 2 }),
+        planOf({
+          settings: gated,
+          candidates: [{ id: "b", networks: [network] }],
+          strategy: "rolling",
+          replicas: 2,
+        }),
         planOf({
           service: "api",
           before: { running: ["a"], all: ["a", "c"], recorded: "r", settings: gated },
         }),
       ],
-    };
-    store.saveProgress("d1", { ...progress, stage: "preparing" });
-    store.saveProgress("d1", progress);
+    });
+    store.saveProgress("d1", { ...known, stage: "preparing" });
+    store.saveProgress("d1", known);
     store.update(begin(queued("d1"), 2));
-    expect(store.progress("d1")).toEqual(progress);
+    expect(store.progress("d1")).toEqual(known);
     expect(store.progress("d2")).toBeUndefined();
     store.update(end(begin(queued("d1"), 2), FAILED, 3));
     expect(store.progress("d1")).toBeUndefined();
+
+    store.insert(queued("d3"));
+    store.saveProgress("d3", known);
+    store.commit([commitOf("d3")]);
+    store.update(end(begin(queued("d3"), 2), FAILED, 3));
+    expect(store.progress("d3")).toEqual(known);
+    store.commit([commitOf("d2")]);
+    expect(store.progress("d3")).toBeUndefined();
   });
 
   test("remembers the last look and the project", () => {
@@ -229,14 +246,14 @@ test("everything is still there after the daemon has started again", () => {
   const first = openStore(folder);
   const deployment = begin(queued("d1"), 2);
   first.insert(deployment);
-  first.saveProgress("d1", { stage: "committed", plans: [planOf()] });
+  first.saveProgress("d1", progress({ plans: [planOf()] }));
   first.commit([commitOf("d1", { containers: ["c1"] })]);
   first.saveProjectName("shop");
   first.close();
 
   const store = open();
   expect(store.unfinished()).toEqual([deployment]);
-  expect(store.progress("d1")).toEqual({ stage: "committed", plans: [planOf()] });
+  expect(store.progress("d1")).toEqual(progress({ plans: [planOf()] }));
   expect(store.pins()).toEqual([commitOf("d1").pin]);
   expect(store.versions("web")).toEqual([versionOf("d1")]);
   expect(store.origin("c1")?.recorded).toBe("abc");

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { planOf, versionOf } from "../../test/fakes/commit.ts";
+import { planOf, progress, versionOf } from "../../test/fakes/commit.ts";
 import { queued } from "../../test/fakes/deployment.ts";
 import { settings } from "../../test/fakes/service.ts";
 import { begin, type Deployment } from "../core/deployment.ts";
@@ -134,12 +134,11 @@ test("an unfinished rollout is taken up from what the version before wrote down"
     version: { ...planOf({ service }).version, ...version },
   });
   expect(store.find("d1")).toEqual(running("d1"));
-  expect(store.progress("d1")).toEqual({ stage: "preparing", plans: [plan("web")] });
-  expect(store.progress("d2")).toEqual({ stage: "going_back", plans: [plan("api")] });
-  expect(store.progress("d3")).toEqual({
-    stage: "committed",
-    plans: [plan("mail", { imageId: "", configHash: "" })],
-  });
+  expect(store.progress("d1")).toEqual(progress({ plans: [plan("web")] }));
+  expect(store.progress("d2")).toEqual(progress({ stage: "going_back", plans: [plan("api")] }));
+  expect(store.progress("d3")).toEqual(
+    progress({ stage: "going_back", plans: [plan("mail", { imageId: "", configHash: "" })] }),
+  );
   expect(store.progress("d4")).toBeUndefined();
   expect(store.progress("d5")).toBeUndefined();
   expect(store.neededRecords()).toEqual(new Set(["abc", "old"]));

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { commitOf, planOf, versionOf } from "../../test/fakes/commit.ts";
+import { commitOf, planOf, progress, versionOf } from "../../test/fakes/commit.ts";
 import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
 import { settings } from "../../test/fakes/service.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
@@ -119,8 +119,8 @@ describe.each<[string, () => Store]>([
         version: { ...planOf().version, recorded },
       });
     const plans = [planned("of what ran", "of what is to run"), planned("", "of another")];
-    store.saveProgress("d2", { stage: "preparing", plans });
-    store.saveProgress("d3", { stage: "committed", plans: [planned("of one that", "has ended")] });
+    store.saveProgress("d2", progress({ plans }));
+    store.saveProgress("d3", progress({ plans: [planned("of one that", "has ended")] }));
     store.update(end(queued("d3"), outcomeOf("failed"), 7));
     expect([...store.neededRecords()].toSorted()).toEqual([
       "of a container",

@@ -1,4 +1,4 @@
-import type { Commit, Plan, Version } from "../../src/core/store.ts";
+import type { Commit, Plan, Progress, Version } from "../../src/core/store.ts";
 import { settings } from "./service.ts";
 
 /** What a deployment commits for a service: `web:v1` of the configuration `abc`, unless the fields say otherwise. */
@@ -39,6 +39,7 @@ export function planOf(fields: Partial<Plan> = {}): Plan {
   return {
     service,
     strategy: "recreate",
+    inPlace: false,
     version,
     settings: settings(),
     replicas: 1,
@@ -46,4 +47,9 @@ export function planOf(fields: Partial<Plan> = {}): Plan {
     before: { running: [], all: [], recorded: "", settings: settings() },
     ...fields,
   };
+}
+
+/** How far a deployment has come: nothing touched, nothing planned, unless the fields say otherwise. */
+export function progress(fields: Partial<Progress> = {}): Progress {
+  return { stage: "preparing", doneBefore: [], diagnoses: [], plans: [], failure: undefined, ...fields };
 }

@@ -21,11 +21,16 @@ export function fakeStore(): Store {
 
   function save(deployment: Deployment): void {
     deployments.set(deployment.id, structuredClone(deployment));
-    if (hasEnded(deployment)) progresses.delete(deployment.id);
+    if (hasEnded(deployment) && !isPinned(deployment.id)) progresses.delete(deployment.id);
   }
   function dropVersion({ service, deployment }: Pick<Version, "service" | "deployment">): void {
     versions = versions.filter((each) => each.service !== service || each.deployment !== deployment);
   }
+  const isPinned = (id: string): boolean => [...pins.values()].some(({ deployment }) => deployment === id);
+  const isUnfinished = (id: string): boolean => {
+    const deployment = deployments.get(id);
+    return deployment !== undefined && !hasEnded(deployment);
+  };
   const newestFirst = (): Deployment[] =>
     [...deployments.values()].toSorted((a, b) => b.createdAt - a.createdAt || (b.id < a.id ? -1 : 1));
 
@@ -110,6 +115,8 @@ export function fakeStore(): Store {
     pins: () => structuredClone([...pins.values()].toSorted((a, b) => compare(a.service, b.service))),
     commit(commits) {
       for (const { pin, version, origins: made } of commits) {
+        const replaced = pins.get(pin.service)?.deployment ?? "";
+        if (!isUnfinished(replaced)) progresses.delete(replaced);
         pins.set(pin.service, structuredClone(pin));
         dropVersion(version);
         versions.push(structuredClone(version));
@@ -137,7 +144,9 @@ export function fakeStore(): Store {
     dropPin: (service) => void pins.delete(service),
     origin: (container) => structuredClone(origins.get(container)),
     neededRecords() {
-      const plans = [...progresses.values()].flatMap((progress) => progress.plans);
+      const plans = [...progresses]
+        .filter(([id]) => isUnfinished(id))
+        .flatMap(([, progress]) => progress.plans);
       const needed = [
         ...pins.values(),
         ...versions,
