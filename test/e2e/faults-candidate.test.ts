@@ -31,7 +31,7 @@ const KINDS: readonly FaultKind[] = [
     name: "crash-loop",
     tag: "exits",
     lines: ["restart: always"],
-    reason: /restarted/,
+    reason: /restarted|is restarting/,
     diagnosis: { exit_code: 3, oom_killed: false },
     mayServe: [],
   },

@@ -54,7 +54,7 @@ export type FaultScene = Scene & {
 };
 
 const PER_SECOND = 5;
-const WATCH_SECONDS = 10;
+const WATCH_SECONDS = 15;
 const TIMEOUT_SECONDS = 4;
 
 /** The compose file, with this text about `volumes` at its end, is edited when all services serve `v1`. */

@@ -11,8 +11,10 @@ type Outcome = Pick<Answer, "version" | "failure">;
 
 /** Docker's own name server, as every container on a network of its own has it. */
 const DOCKER_DNS = "127.0.0.11";
-/** For a try: packets to a container that is just being removed get no answer at all. */
-const TRY_DEADLINE_MS = 1_000;
+/** Packets to a container that is just being removed get no answer at all. Long enough for TCP to ask a busy one again. */
+const CONNECT_DEADLINE_MS = 3_500;
+const ANSWER_DEADLINE_MS = 10_000;
+const NAME_DEADLINE_MS = 2_000;
 const TICK_MS = 2;
 /** Nothing came back: whoever only asks for a page may ask again (RFC 9110, 9.2.2). */
 const UNANSWERED = new Set(["refused", "unreachable", "reset", "closed", "late"]);
@@ -54,7 +56,7 @@ async function ask(host: string, port: number): Promise<Omit<Answer, "url" | "at
 async function addressesOf(host: string): Promise<[string, string | undefined]> {
   if (isIPv4(host)) return [host, undefined];
   // A new one each time: c-ares remembers answers for their TTL, which Docker gives as ten minutes.
-  const resolver = new Resolver({ timeout: TRY_DEADLINE_MS, tries: 2 });
+  const resolver = new Resolver({ timeout: NAME_DEADLINE_MS, tries: 2 });
   resolver.setServers([DOCKER_DNS]);
   const [first, second] = await resolver.resolve4(host);
   if (first === undefined) throw new Error("no address");
@@ -65,14 +67,18 @@ function get(address: string, port: number): Promise<Outcome> {
   return new Promise((resolve) => {
     let text = "";
     const socket = connect({ host: address, port });
-    const timer = setTimeout(() => end({ failure: text === "" ? "late" : "cut" }), TRY_DEADLINE_MS);
+    let timer = setTimeout(() => end({ failure: "late" }), CONNECT_DEADLINE_MS);
     const end = (outcome: Outcome) => {
       clearTimeout(timer);
       socket.destroy();
       resolve(outcome);
     };
     socket.setEncoding("utf8");
-    socket.on("connect", () => socket.write("GET / HTTP/1.0\r\n\r\n"));
+    socket.on("connect", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => end({ failure: "no answer" }), ANSWER_DEADLINE_MS);
+      socket.write("GET / HTTP/1.0\r\n\r\n");
+    });
     socket.on("data", (part) => (text += String(part)));
     socket.on("error", (error) => end({ failure: text === "" ? failureOf(error) : "cut" }));
     socket.on("close", () => end(text === "" ? { failure: "closed" } : answerOf(text)));
