@@ -1,5 +1,6 @@
 import { type Adapters, createAdapters } from "./adapters.ts";
 import { type Config, configView, type Environment } from "./config.ts";
+import { pullAfterRemovals } from "./core/image-turns.ts";
 import { LiveJournal } from "./core/journal.ts";
 import { keepUp } from "./core/keep-up.ts";
 import { missingImages } from "./core/missing-images.ts";
@@ -8,14 +9,18 @@ import { holdProjectName } from "./core/project-name.ts";
 import { Queue } from "./core/queue.ts";
 import { keepRetention } from "./core/retention.ts";
 import { createServices } from "./core/services.ts";
+import { Upkeep } from "./core/upkeep.ts";
 import { Worker } from "./core/worker.ts";
+import type { Daemon as HttpDaemon } from "./http/daemon.ts";
 import { createReadiness, type Probe } from "./http/readiness.ts";
-import { serve } from "./http/serve.ts";
+import { serve, serveControl } from "./http/serve.ts";
+import { createHost } from "./host.ts";
 import { openStore, type OpenStore } from "./sqlite/store.ts";
 import { bootId } from "./system/boot.ts";
 import { systemClock } from "./system/clock.ts";
 import { newId } from "./system/id.ts";
 import { lockStateDir } from "./system/lock.ts";
+import { openRunDir } from "./system/run-dir.ts";
 import { killStrays } from "./system/strays.ts";
 import { openKeyStore } from "./tokens/key-store.ts";
 import { createReadKeys } from "./tokens/read-keys.ts";
@@ -27,29 +32,40 @@ const LAST_REPLIES_MS = 10_000;
 export type Daemon = {
   /** For callers on this host. */
   url: string;
-  /** Refuses new deployments, finishes or undoes the running one, then lets go of port, database and lock. */
+  /** Refuses new deployments, finishes or undoes the running one, then lets go of port, socket, database and locks. */
   stop(): Promise<void>;
 };
 
 /**
  * Wires the program together and starts it; when it resolves, requests are answered, and everything slow (Docker, the
  * registry, bringing services up) goes on behind them.
- * Errors: `config` for keys, STATE_DIR, database or port that cannot be used.
+ * Errors: `config` for keys, STATE_DIR, RUN_DIR, database or port that cannot be used.
  */
 export function startDaemon(config: Config, env: Environment, version: string, log: Log): Daemon {
   const clock = systemClock;
   const keys = openKeyStore({ path: config.jwtPublicKeyPath, log });
   const adapters = createAdapters(config, env, clock, log);
   const lock = lockStateDir(config.stateDir);
+  const runDir = openRunDir(config.runDir);
   const store = openStore(config.stateDir);
   const queue = new Queue();
   const compose = holdProjectName(adapters.compose, store);
   const journal = new LiveJournal(store, clock, log);
-  const ports: Ports = { ...adapters, compose, store, journal, clock, log, inTurn: queue.inTurn };
+  const ports: Ports = {
+    ...adapters,
+    ...pullAfterRemovals(adapters.engine, adapters.registry),
+    compose,
+    store,
+    journal,
+    clock,
+    log,
+    inTurn: queue.inTurn,
+  };
 
   const stopping = new AbortController();
   const { promise: recovered, resolve: onRecovered } = Promise.withResolvers<void>();
-  const worker = new Worker(ports, queue, recovered, newId);
+  const upkeep = new Upkeep();
+  const worker = new Worker(ports, queue, recovered, newId, () => upkeep.wake());
   const readiness = createReadiness(probes(ports, adapters, store, recovered), clock);
   const verifier = createVerifier({
     keys: () => keys.keys(),
@@ -58,30 +74,40 @@ export function startDaemon(config: Config, env: Environment, version: string, l
   });
 
   const readKeys = createReadKeys(store, clock);
+  const services = createServices(ports);
 
-  const server = serve(
-    {
-      version,
-      debugMode: config.debugMode,
-      configView: configView(config, version),
-      verify: verifier,
-      readiness,
-      submit: (request, issuer, key) => worker.submit(request, issuer, key),
-      find: (id) => store.find(id),
-      list: (query) => store.list(query),
-      events: (id, after, limit) => store.events(id, after, limit),
-      watch: (id, wake) => journal.watch(id, wake),
-      isStopping: () => journal.isClosed,
-      grantRead: (id) => readKeys.grant(id),
-      mayRead: (token, id) => readKeys.opens(token, id),
-      services: createServices(ports),
-      ended: (id, signal) => worker.ended(id, signal),
-      logout: () => adapters.ecrTokens?.drop(),
-      log,
-      newRequestId: newId,
-    },
+  const daemon: HttpDaemon = {
+    version,
+    debugMode: config.debugMode,
+    configView: configView(config, version),
+    verify: verifier,
+    readiness,
+    submit: (request, issuer, key) => worker.submit(request, issuer, key),
+    find: (id) => store.find(id),
+    list: (query) => store.list(query),
+    events: (id, after, limit) => store.events(id, after, limit),
+    watch: (id, wake) => journal.watch(id, wake),
+    isStopping: () => journal.isClosed,
+    grantRead: (id) => readKeys.grant(id),
+    mayRead: (token, id) => readKeys.opens(token, id),
+    services,
+    ended: (id, signal) => worker.ended(id, signal),
+    logout: () => adapters.ecrTokens?.drop(),
+    log,
+    newRequestId: newId,
+  };
+  const host = createHost({
     config,
-  );
+    env,
+    ports,
+    queue,
+    worker,
+    services,
+    recovered,
+    stopping: stopping.signal,
+  });
+  const control = serveControl(daemon, host, runDir);
+  const server = serve(daemon, config);
   log.info("deployer-service started", { version, address: server.url, pid: process.pid });
   log.info(config.debugMode ? "Running in DEBUG mode" : "Running in PRODUCTION mode");
 
@@ -91,6 +117,7 @@ export function startDaemon(config: Config, env: Environment, version: string, l
     keepUp(bootId(), onRecovered, ports, stopping.signal),
     adapters.ecrTokens?.keepFresh(stopping.signal),
     keepRetention(ports, stopping.signal),
+    upkeep.keep(config.stateDir, recovered, ports, stopping.signal),
   ]);
   return {
     url: server.url,
@@ -99,8 +126,9 @@ export function startDaemon(config: Config, env: Environment, version: string, l
       // Those who follow a deployment have its end by now; an open stream would keep the server from stopping.
       journal.close();
       stopping.abort(new Error("the daemon is stopping"));
-      await Promise.all([background, server.stop(LAST_REPLIES_MS)]);
+      await Promise.all([background, server.stop(LAST_REPLIES_MS), control.stop(LAST_REPLIES_MS)]);
       store.close();
+      runDir.release();
       lock.release();
     },
   };

@@ -10,7 +10,10 @@ import { keepImages, lastingText } from "./keep-images.ts";
 
 function scene() {
   const world = fakeWorld([service("web"), service("worker")]);
-  const kept = () => [...world.images].filter(([name]) => name.startsWith("deployer.local/")).toSorted();
+  const kept = () =>
+    [...world.images]
+      .filter(([name]) => name.startsWith("deployer.local/"))
+      .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return { world, kept };
 }
 

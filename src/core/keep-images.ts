@@ -77,7 +77,7 @@ export function deploymentOf(name: string): string | undefined {
 }
 
 /** Of what was deployed before versions were recorded the id is not known, but the digest is. */
-function isOf({ id, digests }: Image, { imageId, digest }: Version): boolean {
+function isOf({ id, digests }: Pick<Image, "id" | "digests">, { imageId, digest }: Version): boolean {
   return imageId === "" ? digests.some((text) => text.endsWith(`@${digest}`)) : id === imageId;
 }
 

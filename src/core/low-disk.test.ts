@@ -20,7 +20,9 @@ function scene() {
     disks.look(Object.keys(now), { disk, log });
     return log.lines
       .slice(before)
-      .map(({ level, fields }) => `${level} ${(fields["folders"] as string[]).join()} ${fields["free"]}`);
+      .map(
+        ({ level, fields }) => `${level} ${(fields["folders"] as string[]).join()} ${String(fields["free"])}`,
+      );
   }
   return { look };
 }

@@ -4,6 +4,7 @@ import { START } from "../../test/fakes/clock.ts";
 import { service } from "../../test/fakes/service.ts";
 import { ship } from "../../test/fakes/shipping.ts";
 import { fakeWorld } from "../../test/fakes/world.ts";
+import type { Ports } from "./ports.ts";
 import { Upkeep } from "./upkeep.ts";
 
 const HOUR_MS = 3_600_000;
@@ -14,12 +15,14 @@ function scene() {
   const stop = new AbortController();
   const upkeep = new Upkeep();
   const looks: string[] = [];
-  const info = world.engine.info;
-  world.engine.info = () => {
-    looks.push(`${(world.clock.now() - START) / HOUR_MS} h`);
-    return info();
+  const engine: Ports["engine"] = {
+    ...world.engine,
+    info() {
+      looks.push(`${(world.clock.now() - START) / HOUR_MS} h`);
+      return world.engine.info();
+    },
   };
-  return { world, stop, upkeep, looks };
+  return { world: { ...world, engine }, stop, upkeep, looks };
 }
 
 test("it is seen to at the start, every hour, and when a deployment has ended", async () => {

@@ -24,7 +24,8 @@ export function keptVersions(versions: Versions): Version[] {
   const others = versions
     .filter((version) => !set.includes(version) && set.some((other) => isSame(other, version)))
     .slice(0, OTHERS_KEPT);
-  return versions.filter((version) => set.includes(version) || others.includes(version));
+  const kept = new Set([...set, ...others]);
+  return versions.filter((version) => kept.has(version));
 }
 
 /**

@@ -32,6 +32,7 @@ export class Worker {
   readonly #ports: Ports;
   readonly #queue: Queue;
   readonly #newId: () => string;
+  readonly #onEnd: () => void;
   readonly #pending: Pending;
   /** What runs goes back at its next step. */
   readonly #abort = new AbortController();
@@ -42,12 +43,20 @@ export class Worker {
   /**
    * Takes up what the last run of the daemon left unfinished.
    * @param ready resolves when Docker answers: nothing is deployed before that
+   * @param onEnd called when a deployment that had begun has ended
    */
-  constructor(ports: Ports, queue: Queue, ready: Promise<void>, newId: () => string) {
+  constructor(
+    ports: Ports,
+    queue: Queue,
+    ready: Promise<void>,
+    newId: () => string,
+    onEnd: () => void = () => undefined,
+  ) {
     this.#ports = ports;
     this.#pending = new Pending(ports);
     this.#queue = queue;
     this.#newId = newId;
+    this.#onEnd = onEnd;
     for (const left of ports.store.unfinished()) {
       if (left.status === "running") this.#resume(left);
       else this.#takeUp(left);
@@ -176,6 +185,8 @@ export class Worker {
     } catch (error) {
       log.error("the end of a deployment could not be recorded", { deployment: accepted.id, error });
       this.#pending.leave(accepted.id, error);
+    } finally {
+      this.#onEnd();
     }
   }
 

@@ -42,23 +42,6 @@ const DiagnosesJson = z.array(
 );
 
 const StrategyJson = z.enum(["rolling", "recreate"]);
-const SettingsJson = z.object({
-  strategy: z.union([z.literal("auto"), StrategyJson]),
-  port: maybe(z.number()),
-  health: maybe(
-    z.object({
-      path: z.string(),
-      host: maybe(z.string()),
-      headers: z.record(z.string(), z.string()),
-      status: z.object({ from: z.number(), to: z.number() }),
-    }),
-  ),
-  timeoutMs: maybe(z.number()),
-  watchMs: z.number(),
-  before: z.array(z.array(z.string())),
-  images: z.array(z.string()),
-  sharedVolumes: z.boolean(),
-});
 const AttachmentJson = z.object({
   network: z.string(),
   networkId: z.string(),
@@ -88,14 +71,12 @@ const ProgressJson = z.object({
         configHash: z.string(),
         number: z.number(),
       }),
-      settings: SettingsJson,
       replicas: z.number(),
       candidates: z.array(z.object({ id: z.string(), networks: z.array(AttachmentJson) })),
       before: z.object({
         running: z.array(z.string()),
         all: z.array(z.string()),
         recorded: z.string(),
-        settings: SettingsJson,
       }),
     }),
   ),

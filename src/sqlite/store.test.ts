@@ -6,7 +6,6 @@ import { join } from "node:path";
 
 import { commitOf, planOf, progress, versionOf } from "../../test/fakes/commit.ts";
 import { diagnosisOf, outcomeOf, queued, requestFor } from "../../test/fakes/deployment.ts";
-import { settings } from "../../test/fakes/service.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
 import { accept, begin, end, type Outcome, supersede } from "../core/deployment.ts";
 import type { Acceptance, Store } from "../core/store.ts";
@@ -185,8 +184,6 @@ describe.each<[string, () => Store]>([
     store.insert(queued("d1"));
     store.insert(queued("d2"));
     expect(store.progress("d1")).toBeUndefined();
-    const health = { path: "/up?x=1", host: undefined, headers: { a: "b" }, status: { from: 200, to: 399 } };
-    const gated = settings({ health, port: 8080, timeoutMs: 5, before: [["migrate", "up"]], images: ["x"] });
     const network = { network: "n", networkId: "id of n", aliases: ["web"], address: "", settings: { a: 1 } };
     const known = progress({
       stage: "switching",
@@ -195,14 +192,13 @@ describe.each<[string, () => Store]>([
       failure: { code: "rollout", message: "it exited" },
       plans: [
         planOf({
-          settings: gated,
           candidates: [{ id: "b", networks: [network] }],
           strategy: "rolling",
           replicas: 2,
         }),
         planOf({
           service: "api",
-          before: { running: ["a"], all: ["a", "c"], recorded: "r", settings: gated },
+          before: { running: ["a"], all: ["a", "c"], recorded: "r" },
         }),
       ],
     });

@@ -6,7 +6,6 @@ import { join } from "node:path";
 
 import { planOf, progress, versionOf } from "../../test/fakes/commit.ts";
 import { queued } from "../../test/fakes/deployment.ts";
-import { settings } from "../../test/fakes/service.ts";
 import { begin, type Deployment } from "../core/deployment.ts";
 import type { Plan } from "../core/store.ts";
 import initial from "./migrations/0001_initial.sql" with { type: "text" };
@@ -119,7 +118,6 @@ test("an unfinished rollout is taken up from what the version before wrote down"
       "INSERT INTO pins VALUES ('mail', 'mail:v1@sha256:1', 'mail:v1', 'sha256:1', 'abc', 'd3'), ('api', 'api:v1@sha256:1', 'api:v1', 'sha256:1', 'abc', 'd5')",
     );
   });
-  const watched = settings({ watchMs: 10_000 });
   const unknown = {
     imageText: "",
     fileImage: "",
@@ -130,7 +128,7 @@ test("an unfinished rollout is taken up from what the version before wrote down"
     number: 0,
   };
   const plan = (service: string, version: Partial<Plan["version"]> = unknown): Plan => ({
-    ...planOf({ service, settings: watched, before: { ...before, settings: watched } }),
+    ...planOf({ service, before }),
     version: { ...planOf({ service }).version, ...version },
   });
   expect(store.find("d1")).toEqual(running("d1"));

@@ -5,7 +5,6 @@ import { join } from "node:path";
 
 import { commitOf, planOf, progress, versionOf } from "../../test/fakes/commit.ts";
 import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
-import { settings } from "../../test/fakes/service.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
 import { end } from "../core/deployment.ts";
 import type { Commit, Origin, Store } from "../core/store.ts";
@@ -115,7 +114,7 @@ describe.each<[string, () => Store]>([
     store.dropVersion({ service: "web", deployment: "d1" });
     const planned = (before: string, recorded: string) =>
       planOf({
-        before: { running: [], all: [], recorded: before, settings: settings() },
+        before: { running: [], all: [], recorded: before },
         version: { ...planOf().version, recorded },
       });
     const plans = [planned("of what ran", "of what is to run"), planned("", "of another")];

@@ -1,5 +1,4 @@
 import type { Commit, Plan, Progress, Version } from "../../src/core/store.ts";
-import { settings } from "./service.ts";
 
 /** What a deployment commits for a service: `web:v1` of the configuration `abc`, unless the fields say otherwise. */
 export function commitOf(
@@ -41,10 +40,9 @@ export function planOf(fields: Partial<Plan> = {}): Plan {
     strategy: "recreate",
     inPlace: false,
     version,
-    settings: settings(),
     replicas: 1,
     candidates: [],
-    before: { running: [], all: [], recorded: "", settings: settings() },
+    before: { running: [], all: [], recorded: "" },
     ...fields,
   };
 }

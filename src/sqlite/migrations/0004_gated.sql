@@ -85,16 +85,13 @@ UPDATE deployments SET progress = (
         'recorded', COALESCE(pins.recorded, ''),
         'configHash', COALESCE(versions.config_hash, ''),
         'number', COALESCE(versions.number, 0)),
-      'settings', json(fallback.settings),
       'replicas', MAX(1, json_array_length(before, '$.running')),
       'candidates', json_array(),
       'before', json_object(
         'running', json_extract(before, '$.running'),
         'all', json_extract(before, '$.all'),
-        'recorded', json_extract(before, '$.recorded'),
-        'settings', json(fallback.settings)))))
-  FROM (SELECT '{"strategy":"auto","watchMs":10000,"before":[],"images":[],"sharedVolumes":false}' AS settings) AS fallback
-    LEFT JOIN pins ON pins.service = deployments.service AND pins.deployment = deployments.id
+        'recorded', json_extract(before, '$.recorded')))))
+  FROM (SELECT 1) LEFT JOIN pins ON pins.service = deployments.service AND pins.deployment = deployments.id
     LEFT JOIN versions ON versions.service = pins.service AND versions.deployment = pins.deployment)
 WHERE ended_at IS NULL AND before IS NOT NULL;
 
