@@ -8,6 +8,7 @@ import { progressOf, saveProgress } from "./progress.ts";
 const LAST_LINES = 50;
 const DOWN_AGAIN_WITHIN_MS = 1_000;
 const LOOK_EVERY_MS = 50;
+const TIMES = ["", "once", "twice"];
 
 /** Exit codes above 128 are 128 and the number of the signal (POSIX shells and Docker alike). */
 const SIGNALS = new Map([
@@ -64,14 +65,14 @@ async function untilDown(
 /** One line: everything but the output. */
 export function summaryOf(diagnosis: Diagnosis): string {
   const { service, container, exitCode, signal, oomKilled, restarts, health } = diagnosis;
+  const end = exitCode === undefined ? "still running" : `exit code ${exitCode}`;
   const facts = [
-    exitCode === undefined ? "was running" : `exit code ${exitCode}`,
-    signal,
-    oomKilled ? "killed for lack of memory" : undefined,
-    restarts > 0 ? `restarted ${restarts} times` : undefined,
-    health === undefined ? undefined : `last health check: ${health}`,
+    signal === undefined ? end : `${end} (${signal})`,
+    oomKilled ? "killed for lack of memory" : "",
+    restarts === 0 ? "" : `restarted ${TIMES[restarts] ?? `${restarts} times`}`,
+    health === undefined ? "" : `health: ${health}`,
   ];
-  return `container ${container} of "${service}": ${facts.filter((fact) => fact !== undefined).join(", ")}`;
+  return `container ${container} of service "${service}": ${facts.filter((fact) => fact !== "").join(", ")}`;
 }
 
 function describe(container: Container, complaints: Complaints, output: string[]): Diagnosis {
