@@ -70,7 +70,7 @@ export function summaryOf(diagnosis: Diagnosis): string {
     signal === undefined ? end : `${end} (${signal})`,
     oomKilled ? "killed for lack of memory" : "",
     restarts === 0 ? "" : `restarted ${TIMES[restarts] ?? `${restarts} times`}`,
-    health === undefined ? "" : `health: ${health}`,
+    health === undefined || health === "" ? "" : `health: ${health}`,
   ];
   return `container ${container} of service "${service}": ${facts.filter((fact) => fact !== "").join(", ")}`;
 }

@@ -1,12 +1,10 @@
 import { expect, test } from "bun:test";
 
-import { running } from "../../test/fakes/deployment.ts";
 import { digestOf, imageIdOf } from "../../test/fakes/images.ts";
 import { service } from "../../test/fakes/service.ts";
 import { ship } from "../../test/fakes/shipping.ts";
 import { fakeWorld } from "../../test/fakes/world.ts";
-import { parseImage } from "./image.ts";
-import { keepImages, lastingText } from "./keep-images.ts";
+import { keepImages } from "./keep-images.ts";
 
 function scene() {
   const world = fakeWorld([service("web"), service("worker")]);
@@ -16,8 +14,6 @@ function scene() {
       .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return { world, kept };
 }
-
-const REFERENCE = parseImage("web:v1")!;
 
 test("each image of the set has a tag that names the deployment and the place of the service in it", async () => {
   const { world, kept } = scene();
