@@ -77,9 +77,10 @@ function fill(stateDir: string): string {
   const database = new Database(join(stateDir, "deployer.db"), { strict: true });
   database.run("PRAGMA synchronous = OFF");
   const deployment = database.query(
-    `INSERT INTO deployments (id, kind, force, issuer, status, reason, code, changed, diagnoses, attempts, created_at, started_at, ended_at)
-     VALUES ($id, 'deploy', 0, 'github-actions', $status, $reason, NULL, 1, $diagnoses, 1, $at, $at, $at)`,
+    `INSERT INTO deployments (id, kind, force, issuer, status, reason, code, changed, attempts, created_at, started_at, ended_at)
+     VALUES ($id, 'deploy', 0, 'github-actions', $status, $reason, NULL, 1, 1, $at, $at, $at)`,
   );
+  const diagnosis = database.query("INSERT INTO diagnoses (deployment, containers) VALUES (?, ?)");
   const part = database.query(
     `INSERT INTO parts (deployment, position, service, image, digest, created_at, status)
      VALUES ($id, $position, $service, $image, $digest, $at, $status)`,
@@ -104,9 +105,9 @@ function fill(stateDir: string): string {
         id: idOf(n),
         status,
         reason,
-        diagnoses: JSON.stringify(status === "succeeded" ? [] : [diagnosisOf(service)]),
         at: atOf(n),
       });
+      if (status !== "succeeded") diagnosis.run(idOf(n), JSON.stringify([diagnosisOf(service)]));
       // Every third is one of two services.
       for (const [position, each] of [service, ...(n % 3 === 0 ? ["sidecar"] : [])].entries()) {
         const image = `${registry}/${each}:v${n}`;

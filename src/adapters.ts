@@ -1,11 +1,13 @@
 import type { Config, Environment } from "./config.ts";
-import type { Clock, Compose, Engine, Log, Registry } from "./core/ports.ts";
+import type { Clock, Compose, Disk, Engine, Log, Probe, Registry } from "./core/ports.ts";
 import { createCompose } from "./docker/compose.ts";
 import { createDockerCredentials } from "./docker/credentials.ts";
 import { createEngine } from "./docker/engine.ts";
 import { dockerHost } from "./docker/host.ts";
 import { createRegistry } from "./docker/registry.ts";
 import { createEcrTokens, type EcrTokens } from "./ecr/token.ts";
+import { systemDisk } from "./system/disk.ts";
+import { httpProbe } from "./system/probe.ts";
 import { run } from "./system/run.ts";
 
 /** The outside world as the configuration says. Nothing is contacted yet. */
@@ -13,6 +15,8 @@ export type Adapters = {
   engine: Engine;
   compose: Compose;
   registry: Registry;
+  probe: Probe;
+  disk: Disk;
   /** Undefined unless `REGISTRY_AUTH=ecr`. */
   ecrTokens: EcrTokens | undefined;
 };
@@ -29,8 +33,12 @@ export function createAdapters(config: Config, env: Environment, clock: Clock, l
   return {
     engine,
     ecrTokens,
+    probe: httpProbe,
+    disk: systemDisk,
     compose: createCompose({ composeFile: config.composeFile, stateDir: config.stateDir, env, run, log }),
     registry: createRegistry({ engine, clock, log, ...docker, ...ecr }),
+    probe: httpProbe,
+    disk: systemDisk,
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Adapters, createAdapters } from "./adapters.ts";
 import { type Config, configView, type Environment } from "./config.ts";
+import { pullAfterRemovals } from "./core/image-turns.ts";
 import { LiveJournal } from "./core/journal.ts";
 import { keepUp } from "./core/keep-up.ts";
 import { missingImages } from "./core/missing-images.ts";
@@ -8,6 +9,7 @@ import { holdProjectName } from "./core/project-name.ts";
 import { Queue } from "./core/queue.ts";
 import { keepRetention } from "./core/retention.ts";
 import { createServices } from "./core/services.ts";
+import { Upkeep } from "./core/upkeep.ts";
 import { Worker } from "./core/worker.ts";
 import type { Daemon as HttpDaemon } from "./http/daemon.ts";
 import { createReadiness, type Probe } from "./http/readiness.ts";
@@ -49,11 +51,21 @@ export function startDaemon(config: Config, env: Environment, version: string, l
   const queue = new Queue();
   const compose = holdProjectName(adapters.compose, store);
   const journal = new LiveJournal(store, clock, log);
-  const ports: Ports = { ...adapters, compose, store, journal, clock, log, inTurn: queue.inTurn };
+  const ports: Ports = {
+    ...adapters,
+    ...pullAfterRemovals(adapters.engine, adapters.registry),
+    compose,
+    store,
+    journal,
+    clock,
+    log,
+    inTurn: queue.inTurn,
+  };
 
   const stopping = new AbortController();
   const { promise: recovered, resolve: onRecovered } = Promise.withResolvers<void>();
-  const worker = new Worker(ports, queue, recovered, newId);
+  const upkeep = new Upkeep();
+  const worker = new Worker(ports, queue, recovered, newId, () => upkeep.wake());
   const readiness = createReadiness(probes(ports, adapters, store, recovered), clock);
   const verifier = createVerifier({
     keys: () => keys.keys(),
@@ -105,6 +117,7 @@ export function startDaemon(config: Config, env: Environment, version: string, l
     keepUp(bootId(), onRecovered, ports, stopping.signal),
     adapters.ecrTokens?.keepFresh(stopping.signal),
     keepRetention(ports, stopping.signal),
+    upkeep.keep(config.stateDir, recovered, ports, stopping.signal),
   ]);
   return {
     url: server.url,

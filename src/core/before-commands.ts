@@ -71,7 +71,8 @@ async function runOne(
   saveProgress(deployment, { doneBefore: [...doneBefore, name] }, ports);
 
   async function start(): Promise<Container> {
-    await compose.runOneOff(goal.source, service.name, argv, { [LABEL]: name });
+    const isNeeded = async () => (await find(name, goal.project, ports)) === undefined;
+    await compose.runOneOff(goal.source, service.name, argv, { [LABEL]: name }, isNeeded);
     const started = await find(name, goal.project, ports);
     if (started !== undefined) return started;
     throw removed(argv);

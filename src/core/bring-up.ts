@@ -1,6 +1,7 @@
 import { containersOf, isRunning, shortId } from "./containers.ts";
 import { dependenciesOf, dependencyCounts, startDependencies } from "./dependencies.ts";
 import { DeployerError, publicMessage } from "./errors.ts";
+import { fetchImage } from "./fetch-image.ts";
 import { parseImage } from "./image.ts";
 import { bringImage } from "./images.ts";
 import { noteOrigins } from "./origins.ts";
@@ -76,7 +77,7 @@ async function bringUpOne(
   const images = imageTexts(pins);
   const source: Source = pin === undefined ? { images } : { recorded: pin.recorded };
   if (pin === undefined) await bringImage(service, images, ports, signal);
-  else await bringPinned(pin, ports, signal);
+  else await bringPinned(pin, service, ports, signal);
   await startDependencies(project, service, images, ports, signal);
   await ports.compose.createBeside(source, service.name, service.replicas, () =>
     dependencyCounts(project, service, ports.engine),
@@ -116,13 +117,18 @@ async function withoutReplaced(
 }
 
 /** Never as something new: the digest of the pin, whatever a tag without one names by now. */
-async function bringPinned(pin: Pin, ports: Ports, signal: AbortSignal): Promise<void> {
+async function bringPinned(
+  pin: Pin,
+  { platform }: Service,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<void> {
   const image = parseImage(pin.imageText);
   if (image === undefined)
     throw new DeployerError("internal", `pin of "${pin.service}" names no image: ${pin.imageText}`);
   const wanted = `${image.name}@${pin.digest}`;
   if ((await ports.engine.imageId(wanted)) === undefined)
-    await ports.registry.pull(image, pin.digest, signal);
+    await fetchImage(pin.deployment, image, pin.digest, platform, ports, signal);
   if ((await ports.engine.imageId(pin.imageText)) === (await ports.engine.imageId(wanted))) return;
   throw new DeployerError(
     "image_not_found",

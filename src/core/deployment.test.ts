@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { diagnosisOf, outcomeOf, requestFor } from "../../test/fakes/deployment.ts";
 import {
   accept,
   begin,
@@ -8,7 +9,9 @@ import {
   end,
   type EndStatus,
   hasEnded,
+  nameOf,
   type Outcome,
+  servicesOf,
   supersede,
 } from "./deployment.ts";
 
@@ -31,29 +34,39 @@ const LEGAL: Record<DeploymentStatus, readonly EndStatus[]> = {
   superseded: [],
 };
 
-const queued = accept("d1", { service: "web", image: "web:v2", force: true }, "github-actions", 1);
+const queued = accept(
+  "d1",
+  requestFor(["web", "worker"], { image: "web:v2", force: true }),
+  "github-actions",
+  1,
+);
 const inStatus = (status: DeploymentStatus): Deployment => ({ ...queued, status });
-const outcome = (status: EndStatus): Outcome => ({
-  status,
-  digest: "sha256:1",
-  reason: "why",
-  code: "rollout",
-  changed: true,
-});
+const outcome = (status: EndStatus): Outcome =>
+  outcomeOf(status, {
+    digests: new Map([["web", "sha256:1"]]),
+    diagnoses: [diagnosisOf()],
+    reason: "why",
+    code: "rollout",
+  });
 
 test("an accepted deployment waits, with nothing decided", () => {
   expect(queued).toEqual({
     id: "d1",
-    service: "web",
-    image: "web:v2",
+    kind: "deploy",
+    parts: [
+      { service: "web", image: "web:v2", digest: undefined },
+      { service: "worker", image: "web:v2", digest: undefined },
+    ],
+    to: undefined,
     force: true,
     issuer: "github-actions",
     status: "queued",
     reason: "",
     code: undefined,
     changed: undefined,
-    digest: undefined,
+    diagnoses: [],
     supersededBy: undefined,
+    attempts: 0,
     createdAt: 1,
     startedAt: undefined,
     endedAt: undefined,
@@ -62,17 +75,36 @@ test("an accepted deployment waits, with nothing decided", () => {
 
 test("it begins, and ends with its outcome and both times", () => {
   const began = begin(queued, 2);
-  expect(began).toEqual({ ...queued, status: "running", startedAt: 2 });
+  expect(began).toEqual({ ...queued, status: "running", startedAt: 2, attempts: 1 });
   expect(end(began, outcome("rolled_back"), 3)).toEqual({
     ...began,
     status: "rolled_back",
-    digest: "sha256:1",
+    parts: [
+      { service: "web", image: "web:v2", digest: "sha256:1" },
+      { service: "worker", image: "web:v2", digest: undefined },
+    ],
+    diagnoses: [diagnosisOf()],
     reason: "why",
     code: "rollout",
-    changed: true,
+    changed: false,
     endedAt: 3,
   });
   expect(queued.status).toBe("queued");
+});
+
+test("one that was begun before a kill begins again, and says when it did first", () => {
+  const again = begin(begin(queued, 2), 7);
+  expect(again).toMatchObject({ status: "running", startedAt: 2, attempts: 2 });
+});
+
+test("a digest that was known stays when the end brings none", () => {
+  const known = { ...begin(queued, 2), parts: [{ service: "web", image: undefined, digest: "sha256:0" }] };
+  expect(end(known, outcomeOf("failed"), 3).parts).toEqual(known.parts);
+});
+
+test("it is named after its services", () => {
+  expect(servicesOf(queued)).toEqual(["web", "worker"]);
+  expect(nameOf(queued)).toBe("web, worker");
 });
 
 for (const from of ALL) {
@@ -86,7 +118,7 @@ for (const from of ALL) {
   }
 }
 
-test.each(["running", "succeeded", "failed", "rolled_back", "rollback_failed", "superseded"] as const)(
+test.each(["succeeded", "failed", "rolled_back", "rollback_failed", "superseded"] as const)(
   "what is %s cannot begin",
   (from) => {
     expect(() => begin(inStatus(from), 9)).toThrow(

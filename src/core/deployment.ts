@@ -118,12 +118,12 @@ export type DeploymentRequest = Pick<Deployment, "kind" | "to" | "force"> & {
 };
 
 /** The services it is about. */
-export function servicesOf({ parts }: Pick<Deployment, "parts">): string[] {
+export function servicesOf({ parts }: Pick<DeploymentRequest, "parts">): string[] {
   return parts.map(({ service }) => service);
 }
 
 /** `web`, or `web, worker`. */
-export function nameOf(deployment: Pick<Deployment, "parts">): string {
+export function nameOf(deployment: Pick<DeploymentRequest, "parts">): string {
   return servicesOf(deployment).join(", ");
 }
 

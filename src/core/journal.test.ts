@@ -1,15 +1,14 @@
 import { expect, test } from "bun:test";
 
 import { fakeClock, START } from "../../test/fakes/clock.ts";
+import { queued } from "../../test/fakes/deployment.ts";
 import { fakeLog } from "../../test/fakes/log.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
-import { accept } from "./deployment.ts";
 import { LiveJournal } from "./journal.ts";
 
 function scene() {
   const store = fakeStore();
-  for (const id of ["d1", "d2"])
-    store.insert(accept(id, { service: "web", image: undefined, force: false }, "me", 1));
+  for (const id of ["d1", "d2"]) store.insert(queued(id));
   const log = fakeLog();
   const journal = new LiveJournal(store, fakeClock(), log);
   return { store, log, journal };

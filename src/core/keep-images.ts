@@ -18,7 +18,7 @@ export async function keepImages({ store, engine, log }: Keeper): Promise<void> 
     const images = await engine.images();
     for (const version of allVersions(store).flatMap(rollbackSet)) {
       const tag = tagOf(version, store);
-      const image = images.find(({ id }) => id === version.imageId);
+      const image = images.find((each) => isOf(each, version));
       // What is gone is fetched again when it is gone back to.
       if (tag === undefined || image === undefined || image.tags.includes(`${REPOSITORY}:${tag}`)) continue;
       await engine.tag(image.id, REPOSITORY, tag);
@@ -74,6 +74,11 @@ export function namesOf(version: Version, store: Ports["store"]): string[] {
 /** The deployment that a local name of ours is of; undefined for any other name. */
 export function deploymentOf(name: string): string | undefined {
   return name.startsWith(`${REPOSITORY}:`) ? name.slice(REPOSITORY.length + 1).split(".")[0] : undefined;
+}
+
+/** Of what was deployed before versions were recorded the id is not known, but the digest is. */
+function isOf({ id, digests }: Pick<Image, "id" | "digests">, { imageId, digest }: Version): boolean {
+  return imageId === "" ? digests.some((text) => text.endsWith(`@${digest}`)) : id === imageId;
 }
 
 function nameOf(version: Version, store: Ports["store"]): string | undefined {

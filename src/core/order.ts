@@ -55,7 +55,7 @@ export function parseRun(value: unknown): Run {
  * @returns whether the guard moves to `run`
  */
 export function assertInOrder(run: Run, newest: Guard | undefined, { force }: { force: boolean }): boolean {
-  if (newest === undefined || compare(run, newest.run) >= 0) return true;
+  if (newest === undefined || compareRuns(run, newest.run) >= 0) return true;
   if (force) return false;
   throw new DeployerError(
     "superseded",
@@ -63,7 +63,8 @@ export function assertInOrder(run: Run, newest: Guard | undefined, { force }: { 
   );
 }
 
-function compare(a: Run, b: Run): number {
+/** Above 0 when `a` is newer than `b`; of one workflow. */
+export function compareRuns(a: Run, b: Run): number {
   return a.number - b.number || a.attempt - b.attempt;
 }
 

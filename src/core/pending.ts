@@ -1,4 +1,4 @@
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, nameOf } from "./deployment.ts";
 import type { Ports } from "./ports.ts";
 import { tellEnd } from "./story.ts";
 
@@ -48,14 +48,15 @@ export class Pending {
   /** To those who wait or follow, and to the log, what is on disk already. */
   tell(ended: Deployment): void {
     const { clock, log } = this.#ports;
-    const { id, service, status, changed, digest, reason } = ended;
+    const { id, kind, parts, status, changed, reason } = ended;
     tellEnd(id, ended, this.#ports);
     const fields = {
       deployment: id,
-      service,
+      kind,
+      service: nameOf(ended),
       status,
       changed,
-      digest,
+      digest: parts.flatMap(({ digest }) => digest ?? []).join(", ") || undefined,
       reason,
       milliseconds: clock.now() - ended.createdAt,
     };

@@ -5,7 +5,7 @@ import { DeployerError } from "./errors.ts";
 import { withImage } from "./pins.ts";
 import type { Container, Ports, Service } from "./ports.ts";
 import { saveProgress } from "./progress.ts";
-import type { Settings, Strategy } from "./settings.ts";
+import type { Strategy } from "./settings.ts";
 import type { Before, Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
 import { chooseStrategy } from "./strategy.ts";
@@ -65,7 +65,6 @@ export async function planRollout(
         configHash: service.configHash,
         number: numberOf(target, ports.store.versions(service.name)),
       },
-      settings: service.settings,
       replicas: service.replicas,
       candidates: [],
       before: await beforeOf(service, old, goal, ports),
@@ -108,17 +107,5 @@ async function beforeOf(service: Service, old: Container[], goal: Goal, ports: P
     running: running.map(({ id }) => id),
     all: old.map(({ id }) => id),
     recorded,
-    settings: await settingsIn(recorded, service, ports),
   };
-}
-
-/** What ran before is judged by its own settings: the new ones may ask for what it does not have. */
-async function settingsIn(recorded: string, service: Service, { compose, log }: Ports): Promise<Settings> {
-  if (recorded === "") return service.settings;
-  try {
-    return (await compose.recorded(recorded)).services.get(service.name)?.settings ?? service.settings;
-  } catch (error) {
-    log.warn("the configuration that runs could not be read", { service: service.name, error });
-    return service.settings;
-  }
 }

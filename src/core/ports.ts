@@ -276,14 +276,18 @@ export interface Compose {
     prepare: () => Promise<{ withDependencies: boolean }>,
   ): Promise<void>;
   /**
-   * Starts a one-off container of `service` with another command and these labels, and does not wait for its end.
-   * Dependencies are left alone. Errors: `rollout`.
+   * Starts a one-off container of `service` with another command (its entrypoint stays) and these labels, and does not wait
+   * for its end. Dependencies are left alone; nothing is pulled, built, published, or read from the standard input.
+   * Errors: `rollout`; a container may be there all the same, started or not.
+   * @param isNeeded asked when nothing else is changing the project, and again before it is repeated because a signal
+   *   ended it half-way: false when a container has these labels, then nothing more is done
    */
   runOneOff(
     source: Source,
     service: string,
     argv: string[],
     labels: Readonly<Record<string, string>>,
+    isNeeded: () => Promise<boolean>,
   ): Promise<void>;
   /** Replaces the file that `docker compose -f <file> -f <pins>` is meant to be used with. */
   writePins(images: ImageTexts): Promise<void>;

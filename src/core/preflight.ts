@@ -70,7 +70,7 @@ function parsePlatform(text: string): Host {
   return { os, architecture };
 }
 
-/** Docker's own names: `/info` speaks as the kernel does, `x86_64` and `aarch64`. */
+/** A compose file may also speak as the kernel does: `x86_64`, `aarch64`. */
 function plainArchitecture(name: string): string {
   switch (name) {
     case "x86_64":

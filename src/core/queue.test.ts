@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { Queue } from "./queue.ts";
+import { requestFor } from "../../test/fakes/deployment.ts";
+import { decidedBy, Queue } from "./queue.ts";
 
 /** A task that ends when told, and says when it began. */
 function task(began: string[], name: string) {
@@ -162,6 +163,29 @@ test("only one that is for all its services takes a waiting one's place; it may 
   queue.release();
   await settle();
   expect(began).toEqual(["both again", "api"]);
+});
+
+test("one that goes back a step takes nobody's place, and loses its own", async () => {
+  const queue = new Queue();
+  const began: string[] = [];
+  const back = requestFor("web", { kind: "rollback" });
+  const step = (id: string): void => {
+    const run = async (): Promise<void> => void began.push(id);
+    queue.enter(id, ["web"], run, decidedBy(back));
+  };
+  enter(queue, began, "d1", "web");
+  expect(queue.coveredBy(decidedBy(back))).toEqual([]);
+  step("r1");
+  step("r2");
+  expect(queue.coveredBy(decidedBy({ ...back, to: "d0" }))).toEqual(["d1", "r1", "r2"]);
+  expect(queue.coveredBy(decidedBy(requestFor(["web", "api"])))).toEqual(["d1", "r1", "r2"]);
+  for (let n = 0; n < 197; n += 1) enter(queue, [], `d${n + 10}`, `s${n}`);
+  expect(() => queue.assertRoom(decidedBy(back))).toThrow("200 deployments are waiting");
+  expect(() => queue.assertRoom(decidedBy({ ...back, to: "d0" }))).not.toThrow();
+  queue.enter("r3", ["web"], async () => void began.push("r3"), ["web"]);
+  queue.release();
+  await settle();
+  expect(began).toEqual(["r3"]);
 });
 
 test("a waiting deployment may leave, one at work cannot", async () => {

@@ -1,3 +1,4 @@
+import { type DeploymentRequest, servicesOf } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import type { InTurn } from "./ports.ts";
 
@@ -6,8 +7,8 @@ const LIMIT = 200;
 
 /** Someone in the line, from coming to having ended. */
 type Claim = {
-  services: readonly string[] | "all";
-  /** The deployment it is; undefined for what nothing supersedes: upkeep, which waits for no release, and `alone`. */
+  services: readonly string[];
+  /** The deployment it is; undefined for upkeep, which nothing supersedes and which waits for no release. */
   deployment: string | undefined;
   /** It has never begun, so that a newer one may take its place. */
   isNew: boolean;
@@ -28,33 +29,19 @@ export class Queue {
   #isReleased = false;
 
   readonly inTurn: InTurn = <T>(service: string, task: () => Promise<T>): Promise<T> => {
-    const { promise, work } = asked(task);
-    const waiting = this.#line.findIndex((claim) => !isUpkeep(claim) && !claim.hasBegun);
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const work = async (): Promise<void> => {
+      const turn = (async () => await task())();
+      resolve(turn);
+      await turn;
+    };
+    const waiting = this.#line.findIndex((claim) => claim.deployment !== undefined && !claim.hasBegun);
     const place = waiting === -1 ? this.#line.length : waiting;
-    const claim = claimOf([service], work);
+    const claim = { services: [service], deployment: undefined, isNew: false, hasBegun: false, task: work };
     this.#line = this.#line.toSpliced(place, 0, claim);
     this.#advance();
     return promise;
   };
-
-  /**
-   * Runs a task while nothing else is at work on any service, nor on one that the file has only by then. It waits for the
-   * release, and what comes later waits for its end. Errors: the signal's reason, when it aborts before the task has begun.
-   */
-  alone<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { promise, work, giveUp } = asked(task);
-    const claim = claimOf("all", work);
-    const onAbort = (): void => {
-      if (claim.hasBegun) return;
-      this.#remove(claim);
-      giveUp(signal.reason);
-    };
-    this.#line.push(claim);
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    else this.#advance();
-    return promise;
-  }
 
   /** Deployments may begin from now on. Until then they hold nothing up: what leads to the release may need its turn. */
   release(): void {
@@ -62,15 +49,15 @@ export class Queue {
     this.#advance();
   }
 
-  /** The waiting deployments that one which decides alone what these services run takes the place of, in the order of the line. */
-  coveredBy(services: readonly string[]): string[] {
-    return this.#line.filter((claim) => isCovered(claim, services)).map(({ deployment = "" }) => deployment);
+  /** The waiting deployments that one which decides on these services takes the place of, in the order of the line. */
+  coveredBy(decided: readonly string[]): string[] {
+    return this.#line.filter((claim) => isCovered(claim, decided)).map(({ deployment = "" }) => deployment);
   }
 
-  /** Errors: `queue_full`, when a deployment that covers these services would be one too many. */
-  assertRoom(covered: readonly string[]): void {
+  /** Errors: `queue_full`, when a deployment that decides on these services would be one too many. */
+  assertRoom(decided: readonly string[]): void {
     const waiting = this.#line.filter(
-      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, covered),
+      (claim) => claim.deployment !== undefined && !claim.hasBegun && !isCovered(claim, decided),
     );
     if (waiting.length < LIMIT) return;
     throw new DeployerError("queue_full", `${LIMIT} deployments are waiting already; try again in a minute`);
@@ -78,20 +65,20 @@ export class Queue {
 
   /**
    * Takes the place of the first deployment it covers, or the last one; all others it covers leave the line.
-   * @param covered the services of which it decides alone what they run: its own, or none
+   * @param decided what `decidedBy` says of it; not given: all its services
    */
   enter(
     deployment: string,
     services: readonly string[],
-    covered: readonly string[],
     task: () => Promise<void>,
+    decided: readonly string[] = services,
   ): void {
     const claim: Claim = { services, deployment, isNew: true, hasBegun: false, task };
-    const place = this.#line.findIndex((other) => isCovered(other, covered));
+    const place = this.#line.findIndex((other) => isCovered(other, decided));
     if (place === -1) this.#line.push(claim);
     else {
       this.#line[place] = claim;
-      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, covered));
+      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, decided));
     }
     this.#advance();
   }
@@ -111,11 +98,11 @@ export class Queue {
   }
 
   #advance(): void {
-    const ahead = this.#line.filter(({ hasBegun }) => hasBegun);
+    const taken = new Set(this.#line.filter(({ hasBegun }) => hasBegun).flatMap(({ services }) => services));
     for (const claim of this.#line) {
-      if (claim.hasBegun || (!isUpkeep(claim) && !this.#isReleased)) continue;
-      if (!ahead.some((other) => overlap(claim, other))) this.#begin(claim);
-      ahead.push(claim);
+      if (claim.hasBegun || (claim.deployment !== undefined && !this.#isReleased)) continue;
+      if (!claim.services.some((service) => taken.has(service))) this.#begin(claim);
+      for (const service of claim.services) taken.add(service);
     }
   }
 
@@ -131,31 +118,21 @@ export class Queue {
   }
 }
 
-/** A task, and what comes of it for whoever asked. */
-function asked<T>(task: () => Promise<T>) {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const work = async (): Promise<void> => {
-    const turn = (async () => await task())();
-    resolve(turn);
-    await turn;
-  };
-  return { promise, work, giveUp: reject };
+/**
+ * The services of which a deployment decides alone what they run in the end, whatever comes before it: all of its own.
+ * None when it goes back by a step from what runs: it makes nothing before it pointless.
+ */
+export function decidedBy(request: Pick<DeploymentRequest, "kind" | "to" | "parts">): string[] {
+  const isStep = request.kind === "rollback" && request.to === undefined;
+  return isStep ? [] : servicesOf(request);
 }
 
-function claimOf(services: Claim["services"], task: Claim["task"]): Claim {
-  return { services, deployment: undefined, isNew: false, hasBegun: false, task };
-}
-
-/** The daemon's own work on one service. */
-function isUpkeep({ deployment, services }: Claim): boolean {
-  return deployment === undefined && services !== "all";
-}
-
-function overlap({ services: some }: Claim, { services: others }: Claim): boolean {
-  return some === "all" || others === "all" || some.some((service) => others.includes(service));
-}
-
-function isCovered({ deployment, isNew, hasBegun, services }: Claim, by: readonly string[]): boolean {
-  if (deployment === undefined || !isNew || hasBegun || services === "all") return false;
-  return services.every((service) => by.includes(service));
+/**
+ * Whether a newer deployment, which decides on these services, makes a waiting older one pointless: they are all the older
+ * one's. Nothing else matters, not who asked, nor whether an image was named: both, one after the other, would end as
+ * the newer one alone.
+ */
+function isCovered({ deployment, isNew, hasBegun, services }: Claim, decided: readonly string[]): boolean {
+  const waits = deployment !== undefined && isNew && !hasBegun;
+  return waits && services.every((service) => decided.includes(service));
 }

@@ -3,6 +3,7 @@ import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import type { Container, Named, Ports } from "./ports.ts";
 import type { Before, Store } from "./store.ts";
+import { settingsIn } from "./recorded-settings.ts";
 import { recreate } from "./recreate.ts";
 
 /**
@@ -23,10 +24,11 @@ export async function restore(
   for (const candidate of candidates) await ports.engine.stop(candidate.id);
 
   const wereReplaced = before.all.length > 0 && candidates.length === own.length;
+  const settings = await settingsIn(before.recorded, service.name, ports);
   if (old.length === before.running.length && !wereReplaced) {
     const stopped = old.filter((container) => !isKeptUp(container));
     await remove(candidates, { volumes: true }, ports);
-    noteRunning(await startAndPass(stopped, before.settings, ports), candidates, ports.store);
+    noteRunning(await startAndPass(stopped, settings, ports), candidates, ports.store);
     return stopped.length > 0;
   }
   const { recorded } = before;
@@ -34,7 +36,7 @@ export async function restore(
   noteOrigin(before, await containersOf(project, service, ports.engine), ports.store);
   if (before.running.length === 0) return false;
   const made = await containersOf(project, service, ports.engine);
-  const restored = await startAndPass(made, before.settings, ports);
+  const restored = await startAndPass(made, settings, ports);
   noteRunning(restored, own, ports.store);
   return true;
 }

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 
 import { fakeClock, START } from "../../test/fakes/clock.ts";
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
 import { fakeLog } from "../../test/fakes/log.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
-import { accept, end } from "./deployment.ts";
+import { end } from "./deployment.ts";
 import { keepRetention } from "./retention.ts";
 
 const DAY_MS = 86_400_000;
@@ -12,20 +13,7 @@ const HOUR_MS = 3_600_000;
 function scene() {
   const store = fakeStore();
   const add = (id: string, createdAt: number): void => {
-    const outcome = {
-      status: "failed",
-      digest: undefined,
-      reason: "",
-      code: "docker",
-      changed: false,
-    } as const;
-    store.insert(
-      end(
-        accept(id, { service: "web", image: undefined, force: false }, "me", createdAt),
-        outcome,
-        createdAt,
-      ),
-    );
+    store.insert(end(queued(id, createdAt), outcomeOf("failed"), createdAt));
   };
   const ports = { store, clock: fakeClock(), log: fakeLog() };
   const stop = new AbortController();

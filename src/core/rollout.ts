@@ -8,7 +8,9 @@ import { hideFromPeers, showToPeers } from "./names.ts";
 import { planRollout, type Strategies } from "./plan.ts";
 import type { Container, Named, Ports, Service, Source } from "./ports.ts";
 import { progressOf, saveProgress } from "./progress.ts";
+import { settingsIn } from "./recorded-settings.ts";
 import { goBack } from "./roll-back.ts";
+import type { Settings } from "./settings.ts";
 import type { Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
 import type { Goal } from "./target.ts";
@@ -66,7 +68,7 @@ export async function switchOver(
         plan.strategy === "rolling"
           ? await showCandidates(deployment, plan, ports, signal, complaints)
           : await replace(deployment, plan, project, source, drifted, ports, signal, complaints);
-      passed.push({ plan, containers });
+      passed.push({ settings: await settingsOf(plan, ports), containers });
     }
     serving = await watchAll(deployment, passed, ports, signal, complaints);
   } catch (error) {
@@ -96,11 +98,12 @@ async function warmUp(
   complaints: Complaints,
 ): Promise<void> {
   const tell = storyOf(deployment, ports);
+  const settings = await settingsOf(plan, ports);
   for (const candidate of plan.candidates) await hideFromPeers(candidate, ports);
   for (const candidate of plan.candidates) {
     signal.throwIfAborted();
     tell("gating", `${plan.service}: starting ${shortId(candidate)} unseen, the old one serves`);
-    await startAndPass([candidate], plan.settings, ports, signal, complaints);
+    await startAndPass([candidate], settings, ports, signal, complaints);
   }
 }
 
@@ -113,11 +116,12 @@ async function showCandidates(
 ): Promise<Container[]> {
   const tell = storyOf(deployment, ports);
   const passed: Container[] = [];
+  const settings = await settingsOf(plan, ports);
   for (const candidate of plan.candidates) {
     signal.throwIfAborted();
     tell("switching", `${plan.service}: peers find ${shortId(candidate)} from now on, and the old one`);
     await showToPeers(candidate, ports);
-    passed.push(...(await startAndPass([candidate], plan.settings, ports, signal, complaints)));
+    passed.push(...(await startAndPass([candidate], settings, ports, signal, complaints)));
   }
   return passed;
 }
@@ -143,10 +147,10 @@ async function replace(
   for (const id of plan.before.all) await ports.engine.stop(id);
   signal.throwIfAborted();
   tell("gating", `${plan.service}: starting ${candidates.map(shortId).join(", ")}`);
-  return await startAndPass(candidates, plan.settings, ports, signal, complaints);
+  return await startAndPass(candidates, await settingsOf(plan, ports), ports, signal, complaints);
 }
 
-type Passed = { plan: Plan; containers: Container[] };
+type Passed = { settings: Settings; containers: Container[] };
 
 async function watchAll(
   deployment: Deployment,
@@ -155,13 +159,17 @@ async function watchAll(
   signal: AbortSignal,
   complaints: Complaints,
 ): Promise<Container[]> {
-  const seconds = Math.max(...passed.map(({ plan }) => plan.settings.watchMs)) / 1000;
+  const seconds = Math.max(...passed.map(({ settings }) => settings.watchMs)) / 1000;
   if (seconds > 0)
     storyOf(deployment, ports)("watching", `all passed; watching ${nameOf(deployment)} for ${seconds} s`);
-  const watched = await allOrNone(passed, signal, ({ plan, containers }, either) =>
-    watch(containers, plan.settings, ports, either, complaints),
+  const watched = await allOrNone(passed, signal, ({ settings, containers }, either) =>
+    watch(containers, settings, ports, either, complaints),
   );
   return watched.flat();
+}
+
+async function settingsOf({ service, version }: Plan, ports: Ports): Promise<Settings> {
+  return await settingsIn(version.recorded, service, ports);
 }
 
 function plansOf(deployment: Deployment, ports: Ports): Plan[] {

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 
 import { START } from "../../test/fakes/clock.ts";
-import { running } from "../../test/fakes/deployment.ts";
+import { commitOf } from "../../test/fakes/commit.ts";
+import { queued } from "../../test/fakes/deployment.ts";
 import { digestOf } from "../../test/fakes/images.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
-import { deploy } from "./deploy.ts";
 import type { Service } from "./ports.ts";
 import { createServices, type ServiceState } from "./services.ts";
 
@@ -22,14 +22,20 @@ async function web(world: World): Promise<ServiceState> {
 }
 
 /** `web:v2`, rolled out by deployment d1. */
-async function deployed(fields: Partial<Service> = {}): Promise<World> {
+function deployed(fields: Partial<Service> = {}): World {
   const world = shop(fields);
-  const deployment = running("web", { image: "web:v2" });
-  world.store.insert(deployment);
-  world.add("web");
-  const outcome = await deploy(deployment, world, new AbortController().signal);
-  expect(outcome.status).toBe("succeeded");
+  commit(world, "d1", "v2");
   return world;
+}
+
+/** As a deployment leaves it: its container beside those there are, and committed. */
+function commit(world: World, deployment: string, tag: string, fileImage = "web:v1"): void {
+  const digest = digestOf(`web:${tag}`);
+  const { id, imageText, imageId } = world.add("web", { imageText: `web:${tag}@${digest}` });
+  world.store.insert(queued(deployment));
+  const configHash = "config of web";
+  const version = { imageText, imageId, fileImage, digest, configHash, committedAt: START };
+  world.store.commit([commitOf(deployment, { ...version, containers: [id] })]);
 }
 
 const kinds = async (world: World): Promise<string[]> => (await web(world)).drift.map(({ kind }) => kind);
@@ -48,12 +54,38 @@ test("one that runs as the compose file says", async () => {
     exitCode: undefined,
     deployment: undefined,
     drift: [],
+    versions: [],
   });
+});
+
+test("what it can go back to is the last committed first, with whether its image is still here", async () => {
+  const world = deployed();
+  commit(world, "d2", "v3");
+  world.images.delete(`web@${digestOf("web:v2")}`);
+  const version = (deployment: string, tag: string) => ({
+    deployment,
+    imageText: `web:${tag}@${digestOf(`web:${tag}`)}`,
+    digest: digestOf(`web:${tag}`),
+    committedAt: START,
+  });
+  expect((await web(world)).versions).toEqual([
+    { ...version("d2", "v3"), image: "present", isCurrent: true },
+    { ...version("d1", "v2"), image: "missing", isCurrent: false },
+  ]);
+});
+
+test("a version is here too when only its name tells so, and none is current once the operator has decided anew", async () => {
+  const world = deployed();
+  const [known] = world.store.versions("web");
+  if (known === undefined) throw new Error("no version");
+  world.store.commit([commitOf("d1", { ...known, imageId: "" })]);
+  world.file.set("web", service("web", { image: "web:v9" }));
+  expect((await web(world)).versions).toMatchObject([{ image: "present", isCurrent: false }]);
 });
 
 test("one that was deployed names its deployment and digest", async () => {
   const image = `web:v2@${digestOf("web:v2")}`;
-  expect(await web(await deployed())).toMatchObject({
+  expect(await web(deployed())).toMatchObject({
     state: "running",
     wanted: { image, digest: digestOf("web:v2") },
     running: { image, digest: digestOf("web:v2") },
@@ -80,7 +112,7 @@ test("one that nobody wants to run has no drift without a container", async () =
 });
 
 test("one that was deployed is wanted, whatever its profile", async () => {
-  const world = await deployed({ startedByDefault: false });
+  const world = deployed({ startedByDefault: false });
   const containers = await world.engine.containers("shop");
   for (const { id } of containers) await world.engine.remove(id, { volumes: false });
   expect(await kinds(world)).toEqual(["no_container"]);
@@ -100,7 +132,7 @@ test("one that is stopped says how it ended", async () => {
 });
 
 test("an image text that the operator has changed since the deployment", async () => {
-  const world = await deployed();
+  const world = deployed();
   world.file.set("web", service("web", { image: "web:v3" }));
   expect(await web(world)).toMatchObject({
     wanted: { image: "web:v3", digest: undefined },
@@ -114,7 +146,7 @@ test("an image text that the operator has changed since the deployment", async (
 });
 
 test("another image than the deployed one, put there by hand", async () => {
-  const world = await deployed();
+  const world = deployed();
   const [container] = await world.engine.containers("shop");
   await world.engine.remove(container?.id ?? "", { volumes: false });
   world.add("web");
@@ -125,7 +157,7 @@ test("another image than the deployed one, put there by hand", async () => {
 });
 
 test("a configuration that has changed in the file, of a container of ours and of one that Compose made", async () => {
-  const ours = await deployed();
+  const ours = deployed();
   ours.file.set("web", service("web", { configHash: "another" }));
   expect(await kinds(ours)).toEqual(["configuration"]);
   const theirs = shop();
@@ -161,7 +193,7 @@ test("of several containers the worst health and the longest life are shown", as
   expect(await web(world)).toMatchObject({ health: "unhealthy", since: "2026-11-23T10:00:00Z" });
 });
 
-test("it looks and changes nothing, and asks Docker once and Compose no more than once about each container", async () => {
+test("it looks and changes nothing, and asks Docker twice and Compose no more than once about each container", async () => {
   const world = shop({ replicas: 2 });
   world.add("web");
   world.add("web");
@@ -170,12 +202,16 @@ test("it looks and changes nothing, and asks Docker once and Compose no more tha
   let labels = 0;
   const counting: World = {
     ...world,
-    engine: { ...world.engine, containers: (name) => ((lists += 1), world.engine.containers(name)) },
+    engine: {
+      ...world.engine,
+      containers: (name) => ((lists += 1), world.engine.containers(name)),
+      images: () => ((lists += 1), world.engine.images()),
+    },
     compose: { ...world.compose, labelHash: (...of) => ((labels += 1), world.compose.labelHash(...of)) },
   };
   const services = createServices(counting);
   for (let n = 0; n < 3; n += 1) await services();
-  expect([lists, labels, world.calls]).toEqual([3, 1, []]);
+  expect([lists, labels, world.calls]).toEqual([6, 1, []]);
 });
 
 test("Docker that cannot be reached is an error, not an empty answer", async () => {

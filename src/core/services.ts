@@ -3,6 +3,7 @@ import { parseImage } from "./image.ts";
 import { withImage } from "./pins.ts";
 import type { Container, Ports, Project, Service } from "./ports.ts";
 import type { Pin } from "./store.ts";
+import { type VersionState, versionStates } from "./version-states.ts";
 
 /** A service as it should be and as it is. */
 export type ServiceState = {
@@ -23,6 +24,8 @@ export type ServiceState = {
   /** Which deployment decided what it runs, if one did and that still holds. */
   deployment: string | undefined;
   drift: Drift[];
+  /** What it can go back to, last committed first; what it runs is one of them. */
+  versions: VersionState[];
 };
 
 /** How a service differs from the compose file and its pin. */
@@ -31,8 +34,8 @@ type Drift = { kind: "image" | "configuration" | "no_container" | "replicas"; te
 const MAX_KNOWN_LABELS = 1_000;
 
 /**
- * Looks at every service of the compose file; changes nothing. One list of containers is asked of Docker; Compose is asked
- * only about containers of which we do not know the origin, and about each only once.
+ * Looks at every service of the compose file; changes nothing. One list of containers and one of images is asked of Docker;
+ * Compose is asked only about containers of which we do not know the origin, and about each only once.
  * Errors: `compose_file`, `docker`.
  */
 export function createServices(ports: Ports): () => Promise<ServiceState[]> {
@@ -75,12 +78,16 @@ export function createServices(ports: Ports): () => Promise<ServiceState[]> {
   return async () => {
     const project = await ports.compose.project();
     const containers = await ports.engine.containers(project.name);
+    const images = new Set((await ports.engine.images()).map(({ id }) => id));
     const pins = new Map(ports.store.pins().map((pin) => [pin.service, pin]));
     const states: ServiceState[] = [];
     for (const service of project.services.values()) {
       const own = containers.filter((each) => each.service === service.name && !each.oneOff);
       const isReconfigured = await hasOtherConfiguration(project, service, own);
-      states.push(stateOf(service, pins.get(service.name), own, isReconfigured));
+      const pin = pins.get(service.name);
+      const kept = ports.store.versions(service.name);
+      const versions = await versionStates(kept, images, heldBy(service, pin), ports.engine);
+      states.push({ ...stateOf(service, pin, own, isReconfigured), versions });
     }
     return states;
   };
@@ -91,9 +98,8 @@ function stateOf(
   pin: Pin | undefined,
   containers: Container[],
   isReconfigured: boolean,
-): ServiceState {
-  // A pin whose image text the operator has changed is dropped by the next deployment: the file's word counts already.
-  const holding = pin?.fileImage === service.image ? pin : undefined;
+): Omit<ServiceState, "versions"> {
+  const holding = heldBy(service, pin);
   const image = holding?.imageText ?? service.image ?? service.builtImage;
   const up = containers.filter(isKeptUp);
   const shown = up[0] ?? containers[0];
@@ -113,6 +119,11 @@ function stateOf(
     deployment: holding?.deployment,
     drift: driftOf(service, pin, image, containers, isReconfigured),
   };
+}
+
+/** A pin whose image text the operator has changed is dropped by the next deployment: the file's word counts already. */
+function heldBy(service: Service, pin: Pin | undefined): Pin | undefined {
+  return pin?.fileImage === service.image ? pin : undefined;
 }
 
 function driftOf(

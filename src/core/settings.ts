@@ -29,3 +29,14 @@ export type HealthRequest = {
   /** Statuses that pass, both ends included. */
   status: { from: number; to: number };
 };
+
+export const DEFAULT_SETTINGS: Settings = {
+  strategy: "auto",
+  port: undefined,
+  health: undefined,
+  timeoutMs: undefined,
+  watchMs: 10_000,
+  before: [],
+  images: [],
+  sharedVolumes: false,
+};

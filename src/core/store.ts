@@ -4,7 +4,7 @@ import type { Guard, Run } from "./order.ts";
 import type { SpentKey } from "./repeat.ts";
 import type { History } from "./history.ts";
 import type { Attachment } from "./ports.ts";
-import type { Settings, Strategy } from "./settings.ts";
+import type { Strategy } from "./settings.ts";
 
 /** The durable memory. Every call is synchronous and on disk when it returns. */
 export interface Store extends History {
@@ -23,7 +23,7 @@ export interface Store extends History {
   /** @returns how many were forgotten */
   dropGuards(service: string): number;
   saveProgress(deployment: string, progress: Progress): void;
-  /** Of one that has not ended: at its end it is forgotten. */
+  /** Of one that has not ended, or that a service is pinned to. */
   progress(deployment: string): Progress | undefined;
   pins(): Pin[];
   /** The switch made final for all services of a deployment, in one transaction. */
@@ -57,7 +57,7 @@ export type Acceptance = {
   superseded: Deployment[];
   /** Its caller's key, from now on spent; those that have expired by the time it was accepted are forgotten. */
   key: SpentKey | undefined;
-  /** Where the order guards of its services move to. */
+  /** Where the order guards of its services move to; those that are farther already stay. */
   run: Run | undefined;
 };
 
@@ -145,7 +145,6 @@ export type Plan = {
   inPlace: boolean;
   /** What is to run. */
   version: Omit<Version, "deployment" | "committedAt">;
-  settings: Settings;
   /** How many containers there shall be. */
   replicas: number;
   /** The new containers, once they are created. */
@@ -167,6 +166,4 @@ export type Before = {
   all: string[];
   /** The configuration that ran, for when its containers do not survive the switch; `""` when there was none. */
   recorded: string;
-  /** By what it is judged when it has to serve again. */
-  settings: Settings;
 };

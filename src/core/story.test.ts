@@ -1,13 +1,14 @@
 import { expect, test } from "bun:test";
 
 import { never } from "../../test/fakes/clock.ts";
-import { running } from "../../test/fakes/deployment.ts";
+import { requestFor, running } from "../../test/fakes/deployment.ts";
 import { digestOf } from "../../test/fakes/images.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
-import { begin } from "./deployment.ts";
+import { accept, begin, type DeploymentRequest } from "./deployment.ts";
 import type { Phase } from "./history.ts";
 import { recover } from "./recover.ts";
+import { tellAccepted } from "./story.ts";
 import { Worker } from "./worker.ts";
 
 function shop(): World {
@@ -22,7 +23,7 @@ function shop(): World {
 
 async function deployed(world: World, image: string): Promise<void> {
   const worker = new Worker(world, world.queue, Promise.resolve(), () => "d1");
-  await worker.submit({ service: "web", image, force: false }, "github-actions");
+  await worker.submit(requestFor("web", { image }), "github-actions");
   await worker.ended("d1", never());
 }
 
@@ -98,11 +99,39 @@ test("one whose place a newer one takes tells so, as one that a restart of the d
   const world = shop();
   world.store.insert(running("web", { status: "queued", startedAt: undefined }));
   const worker = new Worker(world, world.queue, new Promise(() => undefined), () => "d2");
-  await worker.submit({ service: "web", image: undefined, force: false }, "me");
+  await worker.submit(requestFor("web"), "me");
   expect(story(world)).toEqual([
     "log info: the daemon runs again, it still waits for its turn",
     "ended info: superseded by d2",
   ]);
+});
+
+test.each<[DeploymentRequest, string]>([
+  [requestFor("web"), "the image of the compose file on web"],
+  [
+    requestFor(["web", "worker"], { image: "web:v2", force: true }),
+    "web:v2 on web, worker, also if nothing has changed",
+  ],
+  [
+    {
+      ...requestFor("web"),
+      parts: [
+        { service: "web", image: "web:v2" },
+        { service: "db", image: undefined },
+        { service: "worker", image: "web:v2" },
+        { service: "api", image: "api:v7" },
+      ],
+    },
+    "web:v2 on web, worker, the image of the compose file on db, api:v7 on api",
+  ],
+  [requestFor("web", { kind: "rollback" }), "the version before the running one of web"],
+  [requestFor("web", { kind: "rollback", to: "d0" }), "the version of deployment d0 of web"],
+])("what %j asks for is told in words", (request, words) => {
+  const { journal, store } = fakeWorld([]);
+  const deployment = accept("d1", request, "me", 1);
+  store.insert(deployment);
+  tellAccepted(deployment, { journal });
+  expect(store.events("d1", 0, 10).map(({ text }) => text)).toEqual([`me asks for ${words}`]);
 });
 
 test("whoever is woken by the end finds the deployment ended", async () => {

@@ -1,4 +1,4 @@
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, nameOf } from "./deployment.ts";
 import type { Ports } from "./ports.ts";
 import type { Phase } from "./history.ts";
 
@@ -9,10 +9,14 @@ export function storyOf({ id }: Deployment, { journal }: Teller): (phase: Phase,
   return (phase, text) => journal.event(id, phase, "info", text);
 }
 
-export function tellAccepted({ id, service, image, force, issuer }: Deployment, { journal }: Teller): void {
-  const what = image ?? "the image of the compose file";
-  const how = force ? ", also if nothing has changed" : "";
-  journal.event(id, "accepted", "info", `${issuer} asks for ${what} on ${service}${how}`);
+export function tellAccepted(deployment: Deployment, { journal }: Teller): void {
+  const how = deployment.force ? ", also if nothing has changed" : "";
+  journal.event(
+    deployment.id,
+    "accepted",
+    "info",
+    `${deployment.issuer} asks for ${wishOf(deployment)}${how}`,
+  );
 }
 
 export function tellStarted({ id }: Deployment, { journal }: Teller): void {
@@ -39,4 +43,18 @@ export function tellEnd(
   // "superseded by <id>" says it all.
   const text = status === "superseded" ? reason : [status, reason].filter((part) => part !== "").join(": ");
   journal.event(id, "ended", isGood ? "info" : "error", text);
+}
+
+/** `web:v2 on web, worker`; each image once, with the services that are to run it. */
+function wishOf({ kind, parts, to }: Deployment): string {
+  if (kind === "rollback") return `${versionOf(to)} of ${nameOf({ parts })}`;
+  return [...Map.groupBy(parts, ({ image }) => image)]
+    .map(([image = "the image of the compose file", parts]) => `${image} on ${nameOf({ parts })}`)
+    .join(", ");
+}
+
+function versionOf(deployment: string | undefined): string {
+  return deployment === undefined
+    ? "the version before the running one"
+    : `the version of deployment ${deployment}`;
 }

@@ -1,7 +1,9 @@
 import { currentPins, imageTexts } from "./pins.ts";
 import type { Deployment, Part } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
+import { fetchImage } from "./fetch-image.ts";
 import { type ImageReference, parseImage, pinnedText } from "./image.ts";
+import { tellLowDisk } from "./low-disk.ts";
 import type { Image, ImageTexts, Ports, Project, Service, Source } from "./ports.ts";
 import { assertPlatform } from "./preflight.ts";
 import { authorise } from "./request.ts";
@@ -43,6 +45,8 @@ export async function bringGoal(deployment: Deployment, ports: Ports, signal: Ab
   const project = await ports.compose.project();
   const services = authorise(deployment, project);
   const pins = imageTexts(await currentPins(project, ports));
+  const host = await ports.engine.info();
+  tellLowDisk(deployment, host.rootDir, ports);
   const targets: Target[] = [];
   for (const [index, part] of deployment.parts.entries()) {
     const service = services[index];
@@ -50,7 +54,7 @@ export async function bringGoal(deployment: Deployment, ports: Ports, signal: Ab
     const target = await (deployment.kind === "rollback"
       ? bringVersion(deployment, service, ports, signal)
       : bringImage(deployment, part, service, ports, signal));
-    assertPlatform(target.image, target.service, await ports.engine.info());
+    assertPlatform(target.image, target.service, host);
     targets.push(target);
   }
   const images = new Map([
@@ -74,7 +78,7 @@ async function bringImage(
   const digest = reference.digest ?? (await ports.registry.resolve(reference, signal));
   const imageText = pinnedText(reference, digest);
   tell("resolved", `to be rolled out: ${imageText}`);
-  await ports.registry.pull(reference, digest, signal);
+  await fetchImage(deployment.id, reference, digest, service.platform, ports, signal);
   tell("pulled", `${imageText} is on this host`);
   const image = await localImage(`${reference.name}@${digest}`, ports);
   return { service, imageText, fileImage, digest, image, version: undefined };
@@ -88,16 +92,17 @@ async function bringVersion(
 ): Promise<Target> {
   const tell = storyOf(deployment, ports);
   const version = versionToGoBackTo(deployment, service.name, ports);
-  const { imageText, imageId, digest } = version;
+  const { imageText, digest } = version;
   tell("resolved", `to go back to: ${imageText} of deployment ${version.deployment}`);
-  if ((await ports.engine.imageId(imageText)) !== imageId) {
+  const local = await ports.engine.imageId(imageText);
+  if (local === undefined || (version.imageId !== "" && version.imageId !== local)) {
     const reference = referenceOf(imageText, service);
     if (digest === "")
       throw new DeployerError(
         "image_not_found",
         `image ${imageText} is gone from this host and in no registry`,
       );
-    await ports.registry.pull(reference, digest, signal);
+    await fetchImage(deployment.id, reference, digest, service.platform, ports, signal);
   }
   tell("pulled", `${imageText} is on this host`);
   const recorded = (await ports.compose.recorded(version.recorded)).services.get(service.name);

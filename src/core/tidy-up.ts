@@ -1,6 +1,7 @@
 import { containersOf, isKeptUp, shortId } from "./containers.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
+import { keepImages } from "./keep-images.ts";
 import { noteRunning } from "./note-running.ts";
 import { imageTexts } from "./pins.ts";
 import type { Container, Named, Ports } from "./ports.ts";
@@ -22,6 +23,7 @@ export async function tidyUp(
   const digests = new Map(plans.map(({ service, version }) => [service, version.digest]));
   const outcome = { status: "succeeded", changed: true, digests, diagnoses: [], code: undefined } as const;
   const failures: string[] = [];
+  await keepImages(ports);
   try {
     await ports.compose.writePins(imageTexts(ports.store.pins()));
     for (const { service, before, strategy } of plans) {

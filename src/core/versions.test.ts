@@ -5,28 +5,28 @@ import { keptVersions, numberOf, previousVersion, rollbackSet, versionOf } from 
 
 /** A service that is deployed (`v1`), gone back one step (`back`), or to a deployment (`to d2`), as the worker does it. */
 function history(...steps: string[]) {
-  let versions: Version[] = [];
+  const versions: Version[] = [];
   let pin: Pin | undefined;
   for (const [index, step] of steps.entries()) {
     const target = back(step);
     const [imageId = "", configHash = "config"] = step.split(" with ");
-    versions = [
-      {
-        service: "web",
-        deployment: `d${index + 1}`,
-        imageText: `web@sha256:${imageId}`,
-        fileImage: "web:v1",
-        digest: `sha256:${imageId}`,
-        imageId,
-        recorded: "recorded",
-        configHash,
-        ...(target && { imageId: target.imageId, configHash: target.configHash }),
-        number: numberOf({ version: target }, versions),
-        committedAt: index,
-      },
-      ...versions,
-    ];
-    pin = { ...versions[0], deployment: `d${index + 1}` } as Pin;
+    const what = target ?? { imageId, configHash };
+    const decided = {
+      service: "web",
+      deployment: `d${index + 1}`,
+      imageText: `web@sha256:${what.imageId}`,
+      fileImage: "web:v1",
+      digest: `sha256:${what.imageId}`,
+      recorded: "recorded",
+    };
+    pin = decided;
+    versions.unshift({
+      ...decided,
+      imageId: what.imageId,
+      configHash: what.configHash,
+      number: numberOf({ version: target }, versions),
+      committedAt: index,
+    });
   }
   function back(step: string): Version | undefined {
     if (step === "back") return previousVersion("web", versions, pin);
@@ -127,6 +127,14 @@ test("when the operator has changed the image since, nobody guesses what runs", 
   expect(() => previousVersion("web", versions, undefined)).toThrow(
     'service "web" has no earlier version to go back to: since its last deployment the image in the compose file was changed; name one with "to": d2, d1; or deploy the image you want',
   );
+});
+
+test("an image without an id, of a time before ids were recorded, is told by its digest", () => {
+  const { versions, pin } = history("v1", "v1", "v2");
+  const [v2, again, first] = versions;
+  const old = [v2!, again!, { ...first!, imageId: "" }];
+  expect(images(rollbackSet(old))).toEqual(["v2", "v1"]);
+  expect(previousVersion("web", old, pin).deployment).toBe("d2");
 });
 
 test("a pin from before versions were recorded has nothing before it", () => {

@@ -24,7 +24,8 @@ export function keptVersions(versions: Versions): Version[] {
   const others = versions
     .filter((version) => !set.includes(version) && set.some((other) => isSame(other, version)))
     .slice(0, OTHERS_KEPT);
-  return versions.filter((version) => set.includes(version) || others.includes(version));
+  const kept = new Set([...set, ...others]);
+  return versions.filter((version) => kept.has(version));
 }
 
 /**
@@ -67,7 +68,10 @@ export function numberOf({ version }: { version: Version | undefined }, versions
 }
 
 function isSame(a: Version, b: Version): boolean {
-  return a.imageId === b.imageId && a.configHash === b.configHash;
+  // Of what was deployed before versions were recorded the id is not known.
+  const hasIds = a.imageId !== "" && b.imageId !== "";
+  const isSameImage = hasIds ? a.imageId === b.imageId : a.digest === b.digest;
+  return isSameImage && a.configHash === b.configHash;
 }
 
 function nothingBefore(service: string, why: string, others: Versions): DeployerError {

@@ -15,7 +15,7 @@ import { DeployerError, errorCode, publicMessage } from "./errors.ts";
 import { assertInOrder, type Run } from "./order.ts";
 import { Pending } from "./pending.ts";
 import type { Ports } from "./ports.ts";
-import type { Queue } from "./queue.ts";
+import { decidedBy, type Queue } from "./queue.ts";
 import { repeated, type RepeatKey, spend } from "./repeat.ts";
 import { authorise, type DeployRequest } from "./request.ts";
 import { resume } from "./resume.ts";
@@ -32,6 +32,7 @@ export class Worker {
   readonly #ports: Ports;
   readonly #queue: Queue;
   readonly #newId: () => string;
+  readonly #onEnd: () => void;
   readonly #pending: Pending;
   /** What runs goes back at its next step. */
   readonly #abort = new AbortController();
@@ -42,12 +43,20 @@ export class Worker {
   /**
    * Takes up what the last run of the daemon left unfinished.
    * @param ready resolves when Docker answers: nothing is deployed before that
+   * @param onEnd called when a deployment that had begun has ended
    */
-  constructor(ports: Ports, queue: Queue, ready: Promise<void>, newId: () => string) {
+  constructor(
+    ports: Ports,
+    queue: Queue,
+    ready: Promise<void>,
+    newId: () => string,
+    onEnd: () => void = () => undefined,
+  ) {
     this.#ports = ports;
     this.#pending = new Pending(ports);
     this.#queue = queue;
     this.#newId = newId;
+    this.#onEnd = onEnd;
     for (const left of ports.store.unfinished()) {
       if (left.status === "running") this.#resume(left);
       else this.#takeUp(left);
@@ -110,7 +119,7 @@ export class Worker {
     this.#assertOpen();
     const run = this.#inOrder(request);
     const asked = accept(this.#newId(), request, issuer, clock.now());
-    this.#queue.assertRoom(coveredBy(asked));
+    this.#queue.assertRoom(decidedBy(asked));
     const { deployment, superseded } = this.#inPlaceOfOthers(asked);
     store.insert(deployment, { superseded, run, key: key && spend(key, issuer, clock.now()) });
     tellAccepted(deployment, this.#ports);
@@ -146,7 +155,7 @@ export class Worker {
    */
   #inPlaceOfOthers(deployment: Deployment): { deployment: Deployment; superseded: Deployment[] } {
     const others = this.#queue
-      .coveredBy(coveredBy(deployment))
+      .coveredBy(decidedBy(deployment))
       .flatMap((id) => this.#pending.deployment(id) ?? []);
     return {
       deployment: { ...deployment, force: deployment.force || others.some(({ force }) => force) },
@@ -156,9 +165,8 @@ export class Worker {
 
   #enter(deployment: Deployment, superseded: readonly Deployment[]): void {
     this.#pending.add(deployment);
-    this.#queue.enter(deployment.id, servicesOf(deployment), coveredBy(deployment), () =>
-      this.#run(deployment, deploy),
-    );
+    const run = (): Promise<void> => this.#run(deployment, deploy);
+    this.#queue.enter(deployment.id, servicesOf(deployment), run, decidedBy(deployment));
     for (const other of superseded) this.#pending.tell(other);
   }
 
@@ -177,6 +185,8 @@ export class Worker {
     } catch (error) {
       log.error("the end of a deployment could not be recorded", { deployment: accepted.id, error });
       this.#pending.leave(accepted.id, error);
+    } finally {
+      this.#onEnd();
     }
   }
 
@@ -203,9 +213,11 @@ export class Worker {
   }
 
   /** The run that the order guard moves to. Errors: `superseded`. */
-  #inOrder({ service, run, force }: DeployRequest): Run | undefined {
+  #inOrder({ parts, run, force }: DeployRequest): Run | undefined {
     if (run === undefined) return undefined;
-    return assertInOrder(run, this.#ports.store.guard(service, run.workflow), { force }) ? run : undefined;
+    for (const { service } of parts)
+      assertInOrder(run, this.#ports.store.guard(service, run.workflow), { force });
+    return run;
   }
 
   #repeated(issuer: string, key: RepeatKey | undefined): Deployment | undefined {
@@ -222,15 +234,6 @@ export class Worker {
   #assertOpen(): void {
     if (this.#isClosing) throw new DeployerError("shutting_down", "the daemon is shutting down");
   }
-}
-
-/**
- * The services of which it decides alone what they run in the end: a waiting deployment of none but these is pointless,
- * whoever asked for it and whether it named an image. A rollback by a step depends on what runs, and decides nothing alone.
- */
-function coveredBy(deployment: Deployment): string[] {
-  const isStep = deployment.kind === "rollback" && deployment.to === undefined;
-  return isStep ? [] : servicesOf(deployment);
 }
 
 function fieldsOf(deployment: Deployment): Record<string, unknown> {

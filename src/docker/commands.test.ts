@@ -7,6 +7,7 @@ import {
   defaultServicesCommand,
   hashCommand,
   recreateCommand,
+  runCommand,
   settingsCommand,
 } from "./commands.ts";
 
@@ -90,5 +91,27 @@ test("recreating alone leaves the dependencies out", () => {
     "--no-deps",
     "--",
     "web",
+  ]);
+});
+
+test("a command of its own is run without dependencies, terminal and input; no word of it is a flag of Compose", () => {
+  const labels = { "deployer-service.before": "d1.web.1", owner: "a=b c" };
+  expect(runCommand(FILES, "web", ["--rm", "a b", "$HOME", "--"], labels)).toEqual([
+    ...COMPOSE,
+    "run",
+    "--detach",
+    "--no-deps",
+    "-T",
+    "--interactive=false",
+    "--label",
+    "deployer-service.before=d1.web.1",
+    "--label",
+    "owner=a=b c",
+    "--",
+    "web",
+    "--rm",
+    "a b",
+    "$HOME",
+    "--",
   ]);
 });

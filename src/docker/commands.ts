@@ -64,6 +64,29 @@ export function recreateCommand(
   ]);
 }
 
+/**
+ * Starts a container of its own for `argv`, whatever is in that, and leaves it alone: without a terminal, and without
+ * input, or a command that reads it would wait for ever.
+ */
+export function runCommand(
+  files: ComposeFiles,
+  service: string,
+  argv: readonly string[],
+  labels: Readonly<Record<string, string>>,
+): CommandLine {
+  return compose(files, [
+    "run",
+    "--detach",
+    "--no-deps",
+    "-T",
+    "--interactive=false",
+    ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
+    "--",
+    service,
+    ...argv,
+  ]);
+}
+
 const UP_WITHOUT_SIDE_EFFECTS = ["up", "--no-start", "--no-build", "--pull", "never"];
 
 function compose(files: ComposeFiles, rest: string[]): CommandLine {

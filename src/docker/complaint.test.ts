@@ -109,3 +109,11 @@ test.each([
 ])("%j is told as it is", (line) => {
   expect(told(` Container shop-web-2  Creating\n${line}\n`)).toBe(line);
 });
+
+test.each(["Error: failed to start containers: 32cb02fe45cd", "failed to start containers: 32cb02fe45cd"])(
+  "the reason is told, not the sum after it: %s",
+  (sum) => {
+    const reason = 'Error response from daemon: exec: "/no/such": no such file or directory: unknown';
+    expect(told(`${reason}\n${sum}\n`)).toBe(reason);
+  },
+);

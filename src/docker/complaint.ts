@@ -12,9 +12,12 @@ export function complaint(result: RunResult): string {
   const lines = withoutValues(withoutWarnings(stderr))
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => line !== "");
+    .filter((line) => line !== "" && !CONTAINERS_NOT_STARTED.test(line));
   return lines.at(-1) ?? `docker compose ended with ${exitCode ?? signal ?? "no code"}`;
 }
+
+/** How `run` sums up: the reason stands in the line before. */
+const CONTAINERS_NOT_STARTED = /^(?:error: )?failed to start containers: /i;
 
 /** So says the docker CLI without the plugin, and when a signal ended the plugin while it was asked for its name. */
 export function hasNoCompose({ exitCode, stderr }: RunResult): boolean {

@@ -1,9 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { fakeLog } from "../../test/fakes/log.ts";
+import type { Service } from "../core/ports.ts";
 import type { Command, RunResult } from "../system/run.ts";
 import { createCompose } from "./compose.ts";
 
@@ -197,6 +208,44 @@ describe("a recorded configuration", () => {
     );
   });
 
+  test("is a project again", async () => {
+    const { compose, commands } = composeWith();
+    const { name, services } = await compose.project();
+    const recorded = await compose.record(new Map([["web", "web:v2@sha256:1"]]));
+    commands.length = 0;
+    const project = await compose.recorded(recorded);
+    expect([project.name, [...project.services.keys()]]).toEqual([name, [...services.keys()]]);
+    expect(project.services.get("web")).toEqual({
+      ...services.get("web"),
+      image: "web:v2@sha256:1",
+    } as Service);
+    expect(commands).toEqual([]);
+  });
+
+  test("starts what is in no profile", async () => {
+    const { compose } = composeWith();
+    mkdirSync(join(folder, "configs"));
+    const services = {
+      web: { image: "a" },
+      tool: { image: "b", profiles: ["tools"] },
+      job: { profiles: [] },
+    };
+    writeFileSync(join(folder, "configs", "abc.json"), JSON.stringify({ name: "shop", services }));
+    const project = await compose.recorded("abc");
+    expect([...project.services.values()].map((each) => [each.name, each.startedByDefault])).toEqual([
+      ["web", true],
+      ["tool", false],
+      ["job", true],
+    ]);
+  });
+
+  test("that is gone is an error of the file", async () => {
+    await expect(composeWith().compose.recorded("abc")).rejects.toMatchObject({
+      code: "compose_file",
+      message: `the recorded configuration ${join(folder, "configs", "abc.json")} cannot be read`,
+    });
+  });
+
   test("has Compose's own hash of each service", async () => {
     const { compose, argvs } = composeWith(({ argv }) =>
       argv.includes("--hash") ? { stdout: "web-next 222\nweb 111\ntool 333\n" } : {},
@@ -370,6 +419,103 @@ describe("creating", () => {
     gates[1]?.resolve({});
     await second;
     expect(candidates).toEqual(['image: "web:v2"', 'image: "api:v2"']);
+  });
+});
+
+describe("a command of its own", () => {
+  const LABELS = { "deployer-service.before": "d1" };
+  const always = async () => true;
+
+  test.each([["the compose file"], ["a recorded configuration"]])(
+    "is run from %s, whose secrets stay on disk no longer than that takes",
+    async (from) => {
+      let file = "";
+      let mode = 0;
+      let content: unknown;
+      const { compose, argvs, commands } = composeWith(({ argv }) => {
+        if (!argv.includes("run")) return {};
+        file = argv[3] ?? "";
+        mode = statSync(file).mode & 0o777;
+        content = JSON.parse(readFileSync(file, "utf8"));
+        return {};
+      });
+      const images = new Map([["web", "web:v2@sha256:1"]]);
+      const source = from === "the compose file" ? { images } : { recorded: await compose.record(images) };
+      await compose.runOneOff(source, "web", ["migrate", "--all"], LABELS, always);
+      expect(argvs().at(-1)?.slice(4)).toEqual([
+        "run",
+        "--detach",
+        "--no-deps",
+        "-T",
+        "--interactive=false",
+        "--label",
+        "deployer-service.before=d1",
+        "--",
+        "web",
+        "migrate",
+        "--all",
+      ]);
+      expect(commands.at(-1)).toMatchObject({ env: ENV });
+      expect(commands.at(-1)?.input).toBeUndefined();
+      expect(content).toMatchObject({
+        name: "shop",
+        services: { web: { image: "web:v2@sha256:1", pull_policy: "never", environment: { KEY: "secret" } } },
+      });
+      expect(file).toStartWith(join(folder, "configs", "one-off-"));
+      expect(mode).toBe(0o600);
+      expect(existsSync(file)).toBe(false);
+    },
+  );
+
+  test("that was started before a signal ended Compose is not started again", async () => {
+    let isNeeded = true;
+    const { compose, argvs } = composeWith(({ argv }) => {
+      if (!argv.includes("run")) return {};
+      isNeeded = false;
+      return { exitCode: undefined, signal: "SIGTERM" };
+    });
+    await compose.runOneOff(NO_IMAGES, "web", ["migrate"], LABELS, async () => isNeeded);
+    expect(argvs().filter((argv) => argv.includes("run"))).toHaveLength(1);
+  });
+
+  test("that was not is started again", async () => {
+    const results = [{ exitCode: 143 }, {}];
+    const { compose, argvs } = composeWith(({ argv }) =>
+      argv.includes("run") ? (results.shift() ?? {}) : {},
+    );
+    await compose.runOneOff(NO_IMAGES, "web", ["migrate"], LABELS, always);
+    expect(argvs().filter((argv) => argv.includes("run"))).toHaveLength(2);
+  });
+
+  test("waits for its turn before it asks whether it is needed", async () => {
+    const gate = Promise.withResolvers<Partial<RunResult>>();
+    const { compose } = composeWith(({ argv }) => (argv.includes("up") ? gate.promise : {}));
+    let isUp = false;
+    const up = compose.createBeside(NO_IMAGES, "web", 2, none).then(() => (isUp = true));
+    await compose.project();
+    const run = compose.runOneOff(NO_IMAGES, "web", ["migrate"], LABELS, async () => {
+      expect(isUp).toBe(true);
+      return false;
+    });
+    await Bun.sleep(5);
+    gate.resolve({});
+    await Promise.all([up, run]);
+  });
+
+  test("that cannot be started says why, and leaves no file behind", async () => {
+    const { compose } = composeWith(({ argv }) =>
+      argv.includes("run")
+        ? {
+            exitCode: 1,
+            stderr: "Error response from daemon: no such file\nError: failed to start containers: 32cb\n",
+          }
+        : {},
+    );
+    await expect(compose.runOneOff(NO_IMAGES, "web", ["x"], LABELS, always)).rejects.toMatchObject({
+      code: "rollout",
+      message: 'running a command of "web": Error response from daemon: no such file',
+    });
+    expect(readdirSync(join(folder, "configs")).filter((name) => name.startsWith("one-off"))).toEqual([]);
   });
 });
 

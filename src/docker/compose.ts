@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 
 import { DeployerError } from "../core/errors.ts";
 import type { Compose, ImageTexts, Log, Project, Source } from "../core/ports.ts";
 import { writeFileAtomically } from "../system/files.ts";
+import { newId } from "../system/id.ts";
 import type { Run, RunResult } from "../system/run.ts";
 import { complaint, hasNoCompose } from "./complaint.ts";
 import {
@@ -14,22 +15,25 @@ import {
   defaultServicesCommand,
   hashCommand,
   recreateCommand,
+  runCommand,
   settingsCommand,
 } from "./commands.ts";
 import { fingerprint } from "./inputs.ts";
+import { oneOffProject } from "./one-off.ts";
+import { createRecords } from "./records.ts";
 import { hostFiles, parseResolved, type Resolved, toProject, withImages } from "./resolved.ts";
 
 const CONFIG_DEADLINE_MS = 30_000;
 /** Creating waits for the containers it replaces to stop, each within its own grace period. */
 const CREATE_DEADLINE_MS = 600_000;
-/** A configuration recorded this recently may be that of a deployment that has not written it down yet. */
-const FORGET_AFTER_MS = 3_600_000;
 const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 /** A signal to our whole service (the original's unit) ends Compose too; the step is then done again. */
 const ATTEMPTS_WHEN_KILLED = 3;
 
 /** In STATE_DIR, for `docker compose -f <compose file> -f <this>`. */
 export const PINS_FILE = "pins.compose.yml";
+
+const DONE: RunResult = { exitCode: 0, signal: undefined, stdout: "", stderr: "", timedOut: false };
 
 type Snapshot = { project: Project; resolved: Resolved };
 
@@ -44,7 +48,7 @@ export type ComposeOptions = {
 
 /** Docker Compose, driven by its command line. */
 export function createCompose({ composeFile, stateDir, env, run, log }: ComposeOptions): Compose {
-  const configsDir = join(stateDir, "configs");
+  const records = createRecords(join(stateDir, "configs"));
   const pinsFile = join(stateDir, PINS_FILE);
   const candidateFile = join(stateDir, "candidate.compose.yml");
   let cached: { fingerprint: string; snapshot: Promise<Snapshot> } | undefined;
@@ -82,16 +86,16 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     }
   }
 
-  /** One at a time: two changes to one project collide inside Compose. */
-  function change(
-    what: string,
-    source: Source,
-    command: (files: ComposeFiles) => Promise<CommandLine>,
-  ): Promise<void> {
+  /**
+   * One at a time: two changes to one project collide inside Compose.
+   * @param command asked for anew before each attempt; undefined when nothing is left to do
+   */
+  function change(what: string, command: () => Promise<CommandLine | undefined>): Promise<void> {
     const done = changes.then(async () => {
-      const result = await untilNotKilled(what, async () =>
-        run({ argv: await command(files(source)), env, deadlineMs: CREATE_DEADLINE_MS }),
-      );
+      const result = await untilNotKilled(what, async () => {
+        const argv = await command();
+        return argv === undefined ? DONE : await run({ argv, env, deadlineMs: CREATE_DEADLINE_MS });
+      });
       if (result.exitCode !== 0) throw new DeployerError("rollout", `${what}: ${complaint(result)}`);
     });
     changes = done.catch(() => undefined);
@@ -107,13 +111,13 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
   }
 
   function files(source: Source): ComposeFiles {
-    if ("recorded" in source) return [recordedFile(source.recorded)];
+    if ("recorded" in source) return [records.file(source.recorded)];
     writeFileAtomically(candidateFile, pinsYaml(source.images));
     return [composeFile, candidateFile];
   }
 
-  function recordedFile(name: string): string {
-    return join(configsDir, `${name}.json`);
+  async function record(images: ImageTexts): Promise<string> {
+    return records.save(withImages((await snapshot()).resolved, images));
   }
 
   return {
@@ -123,24 +127,17 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     async files() {
       return hostFiles((await snapshot()).resolved);
     },
-    async record(images) {
-      const content = withImages((await snapshot()).resolved, images);
-      const name = new Bun.CryptoHasher("sha256").update(content).digest("hex").slice(0, 32);
-      mkdirSync(configsDir, { recursive: true, mode: 0o700 });
-      if (existsSync(recordedFile(name))) utimesSync(recordedFile(name), new Date(), new Date());
-      else writeFileAtomically(recordedFile(name), content);
-      return name;
+    record,
+    async recorded(name) {
+      const text = records.read(name);
+      const resolved = parseResolved(text, text);
+      return toProject(resolved, withoutProfile(resolved));
     },
     async forget(needed) {
-      if (!existsSync(configsDir)) return;
-      for (const file of readdirSync(configsDir)) {
-        const isRecent = Date.now() - statSync(join(configsDir, file)).mtimeMs < FORGET_AFTER_MS;
-        if (!isRecent && !needed.has(basename(file, ".json")))
-          rmSync(join(configsDir, file), { force: true });
-      }
+      records.forget(needed);
     },
     async labelHash(recorded, service) {
-      const argv = hashCommand([recordedFile(recorded)]);
+      const argv = hashCommand([records.file(recorded)]);
       const result = await untilNotKilled("reading a recorded configuration", () =>
         run({ argv, env, deadlineMs: CONFIG_DEADLINE_MS }),
       );
@@ -150,14 +147,25 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
       return line?.slice(service.length + 1).trim() ?? "";
     },
     createBeside(source, service, total, others) {
-      return change(`creating containers of "${service}"`, source, async (files) =>
-        createCommand(files, service, total, await others()),
+      return change(`creating containers of "${service}"`, async () =>
+        createCommand(files(source), service, total, await others()),
       );
     },
     recreate(source, service, prepare) {
-      return change(`recreating "${service}"`, source, async (files) =>
-        recreateCommand(files, service, await prepare()),
+      return change(`recreating "${service}"`, async () =>
+        recreateCommand(files(source), service, await prepare()),
       );
+    },
+    async runOneOff(source, service, argv, labels, isNeeded) {
+      const recorded = "recorded" in source ? source.recorded : await record(source.images);
+      const content = oneOffProject(records.read(recorded), service);
+      // Among the recorded configurations: it holds secrets as they do, and what a killed daemon leaves of it goes with them.
+      const file = records.file(`one-off-${newId()}`);
+      await change(`running a command of "${service}"`, async () => {
+        if (!(await isNeeded())) return undefined;
+        writeFileAtomically(file, content);
+        return runCommand([file], service, argv, labels);
+      }).finally(() => rmSync(file, { force: true }));
     },
     async writePins(images) {
       const content = pinsYaml(images);
@@ -165,6 +173,11 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
       writeFileAtomically(pinsFile, content);
     },
   };
+}
+
+function withoutProfile({ services }: Resolved): Set<string> {
+  const names = Object.keys(services);
+  return new Set(names.filter((name) => [services[name]?.["profiles"] ?? []].flat().length === 0));
 }
 
 function pinsYaml(images: ImageTexts): string {

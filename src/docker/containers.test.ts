@@ -7,6 +7,17 @@ import { fakeEngine } from "./fake-engine.ts";
 const ANONYMOUS = "f6fa7f3367c6bad3b08f767a4c38b14049ffef7b134070cd08da5a1b11731ecc";
 const clock: Clock = { now: () => Date.now(), sleep: (milliseconds) => Bun.sleep(milliseconds) };
 
+const ATTACHED = {
+  NetworkID: "n1",
+  Aliases: ["app-web-1", "web", "spare", "web"],
+  IPAddress: "10.0.0.2",
+  GlobalIPv6Address: "fd00::2",
+  IPAMConfig: { IPv4Address: "10.0.0.2" },
+  Links: ["app-db-1:database"],
+  DriverOpts: null,
+  MacAddress: "02:42:0a:00:00:02",
+};
+
 function inspection(id: string, changes: Record<string, unknown> = {}) {
   return {
     Id: id,
@@ -20,9 +31,15 @@ function inspection(id: string, changes: Record<string, unknown> = {}) {
       OOMKilled: false,
       StartedAt: "2026-11-23T06:00:00.1Z",
       FinishedAt: "0001-01-01T00:00:00Z",
-      Health: { Status: "healthy" },
+      Health: {
+        Status: "healthy",
+        Log: [{ Output: "older" }, { Output: "HTTP/1.1 503\n\u001b[1mbusy\u001b[0m\n\n" }],
+      },
     },
-    HostConfig: { RestartPolicy: { Name: "unless-stopped", MaximumRetryCount: 0 } },
+    HostConfig: {
+      NetworkMode: "app_default",
+      RestartPolicy: { Name: "unless-stopped", MaximumRetryCount: 0 },
+    },
     Config: {
       Image: "web:v1@sha256:bbb",
       Labels: {
@@ -31,8 +48,10 @@ function inspection(id: string, changes: Record<string, unknown> = {}) {
         "com.docker.compose.config-hash": "hash",
         "com.docker.compose.oneoff": "False",
       },
-      ExposedPorts: { "80/tcp": {} },
+      ExposedPorts: { "8080/tcp": {}, "53/udp": {}, "80/tcp": {} },
+      Healthcheck: { Test: ["CMD", "true"], Interval: 1_000_000_000 },
     },
+    NetworkSettings: { Networks: { app_default: { ...ATTACHED, Aliases: [...ATTACHED.Aliases, id] } } },
     Mounts: [
       { Type: "volume", Name: ANONYMOUS },
       { Type: "volume", Name: "app_data" },
@@ -49,7 +68,20 @@ const WEB: Container = {
   state: "running",
   exitCode: 0,
   health: "healthy",
+  healthcheck: { argv: ["true"], intervalMs: 1_000, timeoutMs: 30_000, startPeriodMs: 0, retries: 3 },
+  healthOutput: "busy",
   exposesPorts: true,
+  tcpPorts: [80, 8080],
+  networks: [
+    {
+      network: "app_default",
+      networkId: "n1",
+      aliases: ["web", "spare"],
+      address: "10.0.0.2",
+      settings: { IPAMConfig: { IPv4Address: "10.0.0.2" }, Links: ["app-db-1:database"], DriverOpts: null },
+    },
+  ],
+  networkMode: "app_default",
   oomKilled: false,
   restarts: 2,
   startedAt: "2026-11-23T06:00:00.1Z",
@@ -60,6 +92,12 @@ const WEB: Container = {
   composeHash: "hash",
   oneOff: false,
   anonymousVolumes: [ANONYMOUS],
+  labels: {
+    "com.docker.compose.project": "app",
+    "com.docker.compose.service": "web",
+    "com.docker.compose.config-hash": "hash",
+    "com.docker.compose.oneoff": "False",
+  },
 };
 
 function notFound(): Response {
@@ -127,7 +165,56 @@ test("a container that never started, has no labels, mounts or health, is unders
     restartPolicy: "no",
     oneOff: false,
     anonymousVolumes: [],
+    healthcheck: undefined,
+    healthOutput: "",
+    tcpPorts: [],
+    networks: [],
+    networkMode: "bridge",
+    labels: {},
   });
+});
+
+test("a container that has not been started says its networks by name only: their ids are asked for", async () => {
+  const created = { NetworkID: "", Aliases: ["web"], IPAddress: "" };
+  await using fake = fakeEngine((_, url) => {
+    if (url.pathname.endsWith("/networks/app_default")) return Response.json({ Id: "n1" });
+    if (url.pathname.includes("/networks/")) return notFound();
+    return Response.json(
+      inspection("c1", { NetworkSettings: { Networks: { app_default: created, gone: created } } }),
+    );
+  });
+  const container = await createEngine({ host: fake.host, clock }).container("c1");
+  expect(container?.networks.map(({ network, networkId }) => [network, networkId])).toEqual([
+    ["app_default", "n1"],
+    ["gone", ""],
+  ]);
+});
+
+test.each(["host", "none"])("the network %s is none to be attached to", async (mode) => {
+  await using fake = fakeEngine(() =>
+    Response.json(
+      inspection("c1", {
+        HostConfig: { NetworkMode: mode },
+        NetworkSettings: { Networks: { [mode]: { NetworkID: "n1" } } },
+      }),
+    ),
+  );
+  expect(await createEngine({ host: fake.host, clock }).container("c1")).toMatchObject({
+    networks: [],
+    networkMode: mode,
+  });
+});
+
+test("a container in an IPv6 network alone has that address", async () => {
+  await using fake = fakeEngine(() =>
+    Response.json(
+      inspection("c1", {
+        NetworkSettings: { Networks: { app_default: { ...ATTACHED, IPAddress: "" } } },
+      }),
+    ),
+  );
+  const container = await createEngine({ host: fake.host, clock }).container("c1");
+  expect(container?.networks[0]?.address).toBe("fd00::2");
 });
 
 test("a state of a later Docker is judged by whether the process lives", async () => {

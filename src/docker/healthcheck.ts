@@ -26,7 +26,8 @@ export function healthcheckOf({ Healthcheck: check, Shell }: Inspection["Config"
 
 function argvOf([form, ...rest]: string[], shell: string[]): string[] {
   if (form === "CMD") return rest;
-  if (form === "CMD-SHELL" && rest.length > 0) return [...(shell.length > 0 ? shell : DEFAULT_SHELL), ...rest];
+  if (form === "CMD-SHELL" && rest.length > 0)
+    return [...(shell.length > 0 ? shell : DEFAULT_SHELL), ...rest];
   return [];
 }
 

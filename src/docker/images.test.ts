@@ -35,26 +35,6 @@ test("a digest that the registry refuses, lacks or mangles is an error of its ki
   await expect(resolve()).rejects.toMatchObject({ code: "docker" });
 });
 
-test("the id of a local image is its own, and undefined when it is not there", async () => {
-  await using fake = fakeEngine((_, url) =>
-    url.pathname.includes("/there")
-      ? Response.json({ Id: DIGEST })
-      : Response.json({ message: "no such image" }, { status: 404 }),
-  );
-  const engine = createEngine({ host: fake.host, clock });
-  expect(await engine.imageId(`r.example/there@${DIGEST}`)).toBe(DIGEST);
-  expect(await engine.imageId("r.example/gone:v1")).toBeUndefined();
-  expect(fake.requests[1]).toBe(`GET /v1.41/images/r.example/there@${DIGEST}/json`);
-});
-
-test.each(["../containers/json", "web?x=1", "web%2f", ""])("%j never becomes a path", async (text) => {
-  await using fake = fakeEngine(() => Response.json({}));
-  await expect(createEngine({ host: fake.host, clock }).imageId(text)).rejects.toMatchObject({
-    code: "invalid",
-  });
-  expect(fake.requests).toEqual([]);
-});
-
 test("a registry that keeps Docker waiting is unavailable, not Docker", async () => {
   await using fake = fakeEngine(() => new Promise<Response>(() => undefined));
   const images = createImages(createTransport(fake.host), clock, 50);

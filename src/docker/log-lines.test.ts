@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { framedLines, rawLines, type LogLines } from "./log-lines.ts";
+import { framedLines, lastLine, rawLines, type LogLines } from "./log-lines.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -77,4 +77,14 @@ test("what is no frame is dropped instead of waited for", () => {
   lines.push(frame(STDOUT, "good\n"));
   lines.push(Buffer.from("HTTP/1.1 500 what is this\n"));
   expect(lines.end()).toEqual(["good"]);
+});
+
+test.each([
+  ["", ""],
+  ["one", "one"],
+  ["progress 10%\rprogress 20%\ncurl: (22) 503 \r\n", "curl: (22) 503"],
+  ["\u001b[31m  it failed\u001b[0m\n \n\n", "it failed"],
+  ["\n\n", ""],
+])("of %j the last line with something to show is %j", (text, line) => {
+  expect(lastLine(text)).toBe(line);
 });

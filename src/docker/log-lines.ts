@@ -92,7 +92,12 @@ export function lastLine(text: string): string {
 
 /** The last of the collected lines that has something to show. */
 export function lastOf(lines: LogLines): string {
-  return lines.end().findLast((line) => line.trim() !== "")?.trim() ?? "";
+  return (
+    lines
+      .end()
+      .findLast((line) => line.trim() !== "")
+      ?.trim() ?? ""
+  );
 }
 
 function tail(limit: number): { lines: string[]; add: (line: string) => void } {

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 
+import { DeployerError } from "../core/errors.ts";
+import type { PullProgress } from "../core/ports.ts";
 import { credential, DIGEST, DOMAIN, image, NEVER, setUp, WEB } from "./fake-pulls.ts";
 import { createRegistry } from "./registry.ts";
 
@@ -88,4 +90,31 @@ test("an image that Docker says it pulled but does not have is a failure", async
     },
   });
   await expect(registry.pull(WEB, DIGEST, NEVER)).rejects.toMatchObject({ code: "docker" });
+});
+
+test("what a listener throws stops the pull and is not tried again", async () => {
+  const { registry, tried, pulled } = setUp();
+  const full = new DeployerError("disk_full", "no room");
+  const onProgress = ({ downloadedBytes }: PullProgress) => {
+    if (downloadedBytes >= 300) throw full;
+  };
+  await expect(registry.pull(WEB, DIGEST, NEVER, { onProgress })).rejects.toBe(full);
+  expect(tried).toEqual(["ecr"]);
+  expect(pulled).toEqual([]);
+});
+
+test("a platform is passed on to Docker", async () => {
+  const platforms: (string | undefined)[] = [];
+  const { registry } = setUp({
+    options: {
+      engine: {
+        imageId: () => Promise.resolve(platforms.length === 0 ? undefined : "sha256:id"),
+        resolveDigest: () => Promise.resolve(DIGEST),
+        pull: async (_name, _digest, _credential, _progress, _signal, platform) =>
+          void platforms.push(platform),
+      },
+    },
+  });
+  await registry.pull(WEB, DIGEST, NEVER, { platform: "linux/arm64" });
+  expect(platforms).toEqual(["linux/arm64"]);
 });

@@ -1,13 +1,12 @@
 import { z } from "zod";
 
 import { parseImage } from "../core/image.ts";
-import type { Settings } from "../core/settings.ts";
+import { DEFAULT_SETTINGS, type Settings } from "../core/settings.ts";
 import { parseDuration } from "./duration.ts";
 import { HealthSetting } from "./health-setting.ts";
 import { nearest } from "./nearest.ts";
 import { exactText, mustBe, refusing, textOf, written } from "./written.ts";
 
-const DEFAULT_WATCH_MS = 10_000;
 const STRATEGIES = ["auto", "rolling", "recreate"] as const;
 const HIGHEST_PORT = 65_535;
 const LONGEST_MS = 3_600_000;
@@ -74,14 +73,14 @@ export function readSettings(
   if (data === undefined || problems.length > 0) return { problems };
   return {
     settings: {
-      strategy: data.strategy ?? "auto",
+      strategy: data.strategy ?? DEFAULT_SETTINGS.strategy,
       port: data.port,
       health: data.health,
       timeoutMs: data.timeout,
-      watchMs: data.watch ?? DEFAULT_WATCH_MS,
-      before: data.before ?? [],
-      images: data.images ?? [],
-      sharedVolumes: data.shared_volumes ?? false,
+      watchMs: data.watch ?? DEFAULT_SETTINGS.watchMs,
+      before: data.before ?? DEFAULT_SETTINGS.before,
+      images: data.images ?? DEFAULT_SETTINGS.images,
+      sharedVolumes: data.shared_volumes ?? DEFAULT_SETTINGS.sharedVolumes,
     },
   };
 }

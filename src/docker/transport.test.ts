@@ -62,6 +62,21 @@ test("an engine upgraded to a version that refuses the old API is negotiated wit
   ]);
 });
 
+test("a body is sent as JSON, again when the call is repeated", async () => {
+  const bodies: [string | null, unknown][] = [];
+  await using engine = fakeEngine(async (request) => {
+    bodies.push([request.headers.get("content-type"), await request.json()]);
+    const message = "client version 1.41 is too old. Minimum supported API version is 1.44";
+    return bodies.length === 1 ? Response.json({ message }, { status: 400 }) : Response.json([]);
+  });
+  const call: Call = { ...LIST, method: "POST", body: { Cmd: ["a", "ä\n"] } };
+  expect((await createTransport(engine.host).send(call)).status).toBe(200);
+  expect(bodies).toEqual([
+    ["application/json", { Cmd: ["a", "ä\n"] }],
+    ["application/json", { Cmd: ["a", "ä\n"] }],
+  ]);
+});
+
 test("another 400 is an answer like any other", async () => {
   await using engine = fakeEngine(() => Response.json({ message: "bad filter" }, { status: 400 }));
   expect(await createTransport(engine.host).send(LIST)).toEqual({

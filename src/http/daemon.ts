@@ -1,7 +1,7 @@
 import type { Caller } from "../core/caller.ts";
 import type { Deployment } from "../core/deployment.ts";
 import type { Log } from "../core/ports.ts";
-import type { DeploymentQuery } from "../core/history.ts";
+import type { DeploymentQuery, DeploymentSummary } from "../core/history.ts";
 import type { RepeatKey } from "../core/repeat.ts";
 import type { DeployRequest } from "../core/request.ts";
 import type { Secret } from "../core/secret.ts";
@@ -22,7 +22,7 @@ export type Daemon = Source & {
   /** The deployment is durable when it resolves, and runs to its end whatever the caller does. A repeated request is the deployment it was before. */
   submit(request: DeployRequest, issuer: string, key?: RepeatKey): Promise<Deployment>;
   /** Newest first. */
-  list(query: DeploymentQuery): Deployment[];
+  list(query: DeploymentQuery): DeploymentSummary[];
   /** A new key that reads this one deployment and its events for a day. */
   grantRead(id: string): Secret;
   /** Whether a bearer token is such a key. */

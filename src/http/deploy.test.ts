@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
+import { diagnosisOf, outcomeOf, queued, requestFor } from "../../test/fakes/deployment.ts";
 import { accept, begin, end, supersede } from "../core/deployment.ts";
-import { DeployerError } from "../core/errors.ts";
+import { DeployerError, type ErrorCode } from "../core/errors.ts";
 import type { Connection } from "./context.ts";
 import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";
@@ -9,25 +10,24 @@ import { createApp } from "./server.ts";
 type Changes = Parameters<typeof fakeDaemon>[0];
 
 const BODY = '{"service":"web"}';
-const REQUEST = { service: "web", image: undefined, force: false };
-const FAILURE = {
-  status: "failed",
-  digest: undefined,
-  reason: "no such image\nv1 still serves",
-  code: "image_not_found",
-  changed: false,
-} as const;
+const REQUEST = requestFor("web");
+const FAILURE = outcomeOf("failed", { reason: "no such image\nv1 still serves", code: "image_not_found" });
 
 async function deploy(options: {
   body?: string | ReadableStream;
   headers?: Record<string, string>;
   changes?: Changes;
   connection?: Connection;
+  path?: string;
 }) {
   const fake = fakeDaemon(options.changes);
   const headers = { ...AUTHORIZED, ...options.headers };
   const init = { method: "POST", headers, body: options.body ?? BODY };
-  const response = await createApp(fake.daemon).request("/deploy", init, options.connection ?? NO_NETWORK);
+  const response = await createApp(fake.daemon).request(
+    options.path ?? "/deploy",
+    init,
+    options.connection ?? NO_NETWORK,
+  );
   return { ...fake, status: response.status, headers: response.headers, text: await response.text() };
 }
 
@@ -87,8 +87,8 @@ test("the issuer and the whole request arrive at the daemon", async () => {
   const body = '{"service":"web","image":"repo/web:v2","force":true}';
   const { deployments } = await deploy({ body });
   expect(deployments.get("d1")).toMatchObject({
-    service: "web",
-    image: "repo/web:v2",
+    kind: "deploy",
+    parts: [{ service: "web", image: "repo/web:v2" }],
     force: true,
     issuer: "github-actions",
   });
@@ -111,22 +111,127 @@ for (const status of ["failed", "rolled_back", "rollback_failed"] as const) {
   });
 }
 
+test("what failed containers left behind stands under the reason, the last 50 lines of each", async () => {
+  const output = [...Array(60)].map((_, n) => `line ${n}`);
+  const diagnoses = [
+    diagnosisOf({ output }),
+    diagnosisOf({
+      service: "worker",
+      exitCode: undefined,
+      signal: undefined,
+      oomKilled: false,
+      restarts: 1,
+      health: undefined,
+      output: [],
+    }),
+    diagnosisOf({
+      exitCode: 3,
+      signal: undefined,
+      oomKilled: false,
+      restarts: 0,
+      health: "",
+      output: ["bye"],
+    }),
+  ];
+  const changes = { outcome: { ...FAILURE, diagnoses } };
+  const reply = await deploy({ changes });
+  expect(reply.text.split("\n")).toEqual([
+    "unable to update service",
+    "no such image",
+    "v1 still serves",
+    'container 0123456789ab of service "web": exit code 137 (SIGKILL), killed for lack of memory, restarted twice, health: HTTP 503',
+    "the last 50 lines it printed:",
+    ...output.slice(-50).map((line) => `  ${line}`),
+    'container 0123456789ab of service "worker": still running, restarted once',
+    "it printed nothing",
+    'container 0123456789ab of service "web": exit code 3',
+    "all it printed:",
+    "  bye",
+    "",
+  ]);
+  const json = await deploy({ changes, headers: { Accept: "application/json" } });
+  expect(JSON.parse(json.text)).toMatchObject({
+    error: { message: "unable to update service\nno such image\nv1 still serves" },
+    deployment: { diagnosis: [{ exit_code: 137, output }, { service: "worker" }, { output: ["bye"] }] },
+  });
+});
+
+test("success of several services names them all", async () => {
+  const reply = await deploy({ body: '{"services":["web","worker"],"image":"repo/web:v2"}' });
+  expect([reply.status, reply.text]).toEqual([200, "deploy request successful for services web, worker\n"]);
+});
+
+describe("POST /rollback", () => {
+  const path = "/rollback";
+
+  test("is answered as a deployment is", async () => {
+    const reply = await deploy({ path, body: btoa('{"service":"web","to":"d0"}') });
+    expect([reply.status, reply.text]).toEqual([200, "rollback request successful for service web\n"]);
+    expect(reply.deployments.get("d1")).toMatchObject({ kind: "rollback", to: "d0" });
+    expect(reply.headers.get("Deployer-Deployment")).toBe("d1");
+    expect(reply.headers.get("Deployer-Read")).not.toBeNull();
+    const later = await deploy({ path, headers: { Prefer: "respond-async" } });
+    expect([later.status, later.headers.get("Location")]).toEqual([202, "/deployments/d1"]);
+    const failed = await deploy({ path, changes: { outcome: FAILURE } });
+    expect([failed.status, failed.text]).toEqual([
+      500,
+      "unable to update service\nno such image\nv1 still serves\n",
+    ]);
+  });
+
+  test.each<[ErrorCode, number, string]>([
+    ["not_found", 404, "why\n"],
+    ["conflict", 409, "why\n"],
+    ["compose_file", 500, "unable to update service\nwhy\n"],
+  ])("that cannot be accepted (%s) is %d", async (code, status, text) => {
+    const submit = () => Promise.reject(new DeployerError(code, "why"));
+    const reply = await deploy({ path, changes: { submit } });
+    expect([reply.status, reply.text]).toEqual([status, text]);
+  });
+
+  test("needs a token, a POST and a body that makes sense", async () => {
+    const { daemon } = fakeDaemon();
+    const app = createApp(daemon);
+    expect((await app.request(path, { method: "POST", body: BODY }, NO_NETWORK)).status).toBe(401);
+    const get = await app.request(path, {}, NO_NETWORK);
+    expect([get.status, get.headers.get("Allow")]).toEqual([405, "POST"]);
+    const reply = await deploy({ path, body: "{}" });
+    expect([reply.status, reply.text]).toEqual([400, "service is required\n"]);
+  });
+
+  test("with a key that a deployment has used is another request", async () => {
+    const keys: unknown[] = [];
+    const submit: NonNullable<Changes>["submit"] = async (request, _issuer, key) => {
+      keys.push(key?.request.split(" ")[1]);
+      return accept("d1", request, "me", CREATED_AT);
+    };
+    const headers = { "Idempotency-Key": "k", Prefer: "respond-async" };
+    for (const to of ["/deploy", path]) await deploy({ path: to, headers, changes: { submit } });
+    expect(keys).toEqual(["/deploy", "/rollback"]);
+  });
+});
+
 test("success in JSON is the deployment", async () => {
   const reply = await deploy({ headers: { Accept: "application/json" } });
   expect([reply.status, JSON.parse(reply.text)]).toEqual([
     200,
     {
       id: "d1",
+      kind: "deploy",
       service: "web",
       image: null,
       digest: null,
+      services: [{ service: "web", image: null, digest: null }],
+      to: null,
       status: "succeeded",
       superseded_by: null,
       reason: "",
       changed: true,
+      attempts: 1,
       created_at: "2026-11-23T12:00:00.000Z",
       started_at: "2026-11-23T12:00:01.000Z",
       ended_at: "2026-11-23T12:00:02.000Z",
+      diagnosis: [],
     },
   ]);
 });
@@ -198,11 +303,7 @@ test("the connection may idle while the body comes and the deployment runs, and 
 });
 
 test("one whose place a newer one took is 409 and says by which", async () => {
-  const superseded = supersede(
-    accept("d1", { ...REQUEST, force: false }, "me", CREATED_AT),
-    "d2",
-    CREATED_AT,
-  );
+  const superseded = supersede(queued("d1", CREATED_AT), "d2", CREATED_AT);
   const changes = { ended: async () => superseded };
   const reply = await deploy({ changes });
   expect([reply.status, reply.text]).toEqual([409, "superseded by d2\n"]);
@@ -252,9 +353,9 @@ test("the run arrives at the daemon, and one that makes no sense is 400", async 
     ended: async () => end(begin(accept("d1", REQUEST, "me", CREATED_AT), CREATED_AT), FAILURE, CREATED_AT),
   };
   await deploy({ changes, body: JSON.stringify({ service: "web", run }) });
-  expect(asked).toEqual([{ ...REQUEST, image: undefined, run: { ...run, attempt: 1 } }]);
+  expect(asked).toEqual([{ ...REQUEST, run: { ...run, attempt: 1 } }]);
   await deploy({ changes, body: JSON.stringify({ service: "web", run: null }) });
-  expect(asked.at(-1)).toEqual({ ...REQUEST, image: undefined, run: undefined });
+  expect(asked.at(-1)).toEqual(REQUEST);
   const reply = await deploy({ body: JSON.stringify({ service: "web", run: { ...run, number: 0 } }) });
   expect([reply.status, reply.text]).toEqual([400, "run: number must be a positive integer\n"]);
 });

@@ -1,12 +1,13 @@
-import type { Deployment } from "../core/deployment.ts";
+import { type Deployment, nameOf } from "../core/deployment.ts";
 import { errorCode } from "../core/errors.ts";
-import { parseRequest } from "../core/request.ts";
+import { type DeployRequest, parseRequest, parseRollback } from "../core/request.ts";
 import { prefersEvents } from "./accept.ts";
 import { authenticate } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { type HttpContext, IDLE_SECONDS } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
-import { deploymentJson } from "./deployments.ts";
+import { deploymentJson } from "./deployment-json.ts";
+import { failureText } from "./failure.ts";
 import { streamEvents } from "./events.ts";
 import { repeatKey } from "./idempotency.ts";
 import { parsePrefer, type Preferences } from "./prefer.ts";
@@ -16,19 +17,33 @@ import { waitForEnd } from "./wait.ts";
 /** A whole body must be there within so many seconds; a slow line gets more than the idle time, a drip does not. */
 const BODY_SECONDS = 60;
 
+/** `POST /deploy`: services get the images that the body or the compose file names. */
+export function postDeploy(c: HttpContext, daemon: Daemon): Promise<Response> {
+  return postRequest(c, daemon, parseRequest);
+}
+
+/** `POST /rollback`: a service goes back to what an earlier deployment made of it, image and configuration. */
+export function postRollback(c: HttpContext, daemon: Daemon): Promise<Response> {
+  return postRequest(c, daemon, parseRollback);
+}
+
 /**
- * `POST /deploy`: the token first, then the body, then the deployment. The reply tells how it ended, or is a 202 when
- * the caller asked not to wait that long (`Prefer`); a repeated request (`Idempotency-Key`) is answered as the first one
- * was. With `Accept: application/json`: the deployment, or
- * `{"error":{"code","message"},"deployment":{…}}` when it did not succeed; with `Accept: text/event-stream` its events
- * as they come, then the deployment. `Deployer-Read` is a key to read it for a day.
+ * The token first, then the body, then the deployment. The reply tells how it ended, or is a 202 when the caller asked not
+ * to wait that long (`Prefer`); a repeated request (`Idempotency-Key`) is answered as the first one was. With
+ * `Accept: application/json`: the deployment, or `{"error":{"code","message"},"deployment":{…}}` when it did not succeed;
+ * with `Accept: text/event-stream` its events as they come, then the deployment. `Deployer-Read` is a key to read it for
+ * a day.
  */
-export async function postDeploy(c: HttpContext, daemon: Daemon): Promise<Response> {
+async function postRequest(
+  c: HttpContext,
+  daemon: Daemon,
+  parse: (body: Uint8Array) => DeployRequest,
+): Promise<Response> {
   const { issuer } = await authenticate(c, daemon);
   c.env.closeAfterIdle(BODY_SECONDS);
   const body = await readBody(c.req.raw).finally(() => c.env.closeAfterIdle(IDLE_SECONDS));
   const key = repeatKey(c, body);
-  const accepted = await daemon.submit(parseRequest(body), issuer, key);
+  const accepted = await daemon.submit(parse(body), issuer, key);
   c.header("Deployer-Deployment", accepted.id);
   offerReadKey(c, daemon, accepted.id);
   if (prefersEvents(c.req.header("Accept"))) return streamEvents(c, daemon, accepted.id, 0);
@@ -78,13 +93,14 @@ function replyEnded(c: HttpContext, deployment: Deployment, { wait }: Preference
   if (wait !== undefined) c.header("Preference-Applied", `wait=${wait}`);
   const json = deploymentJson(deployment);
   if (deployment.status === "succeeded") {
-    return reply(c, 200, `deploy request successful for service ${deployment.service}`, json);
+    const services = `service${deployment.parts.length === 1 ? "" : "s"} ${nameOf(deployment)}`;
+    return reply(c, 200, `${deployment.kind} request successful for ${services}`, json);
   }
   if (deployment.status === "superseded") {
     return replyError(c, 409, { code: "superseded", message: deployment.reason }, { deployment: json });
   }
   const error = { code: deployment.code ?? "internal", message: updateFailed(deployment.reason) };
-  return replyError(c, 500, error, { deployment: json });
+  return reply(c, 500, failureText(deployment), { error, deployment: json });
 }
 
 function locationOf(id: string): string {

@@ -1,20 +1,21 @@
 import { expect, test } from "bun:test";
 
+import { diagnosisOf, outcomeOf, requestFor } from "../../test/fakes/deployment.ts";
 import { accept, begin, end } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
 import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";
 
 const DIGEST = `sha256:${"ab".repeat(32)}`;
-const QUEUED = accept(
-  "d1",
-  { service: "web", image: "repo/web:v2", force: false },
-  "github-actions",
-  CREATED_AT,
-);
+const QUEUED = accept("d1", requestFor("web", { image: "repo/web:v2" }), "github-actions", CREATED_AT);
 const ROLLED_BACK = end(
   begin(QUEUED, CREATED_AT + 1),
-  { status: "rolled_back", digest: DIGEST, reason: "it exited with 1", code: "rollout", changed: true },
+  outcomeOf("rolled_back", {
+    digests: new Map([["web", DIGEST]]),
+    diagnoses: [diagnosisOf(), diagnosisOf({ exitCode: undefined, signal: undefined, health: undefined })],
+    reason: "it exited with 1",
+    code: "rollout",
+  }),
   CREATED_AT + 2,
 );
 
@@ -41,7 +42,7 @@ test("a deployment is JSON whatever was asked for, unknown things null", async (
   expect(reply.headers.get("Content-Type")).toBe("application/json");
   expect([reply.status, reply.text]).toEqual([
     200,
-    '{"id":"d1","service":"web","image":"repo/web:v2","digest":null,"status":"queued","superseded_by":null,"reason":"","changed":null,"created_at":"2026-11-23T12:00:00.000Z","started_at":null,"ended_at":null}\n',
+    '{"id":"d1","kind":"deploy","service":"web","image":"repo/web:v2","digest":null,"services":[{"service":"web","image":"repo/web:v2","digest":null}],"to":null,"status":"queued","superseded_by":null,"reason":"","changed":null,"attempts":0,"created_at":"2026-11-23T12:00:00.000Z","started_at":null,"ended_at":null,"diagnosis":[]}\n',
   ]);
 });
 
@@ -54,16 +55,49 @@ test("a failed deployment is found with 200", async () => {
       digest: DIGEST,
       reason: "it exited with 1",
       ended_at: "2026-11-23T12:00:00.002Z",
+      diagnosis: [
+        {
+          service: "web",
+          container: "0123456789ab",
+          exit_code: 137,
+          signal: "SIGKILL",
+          oom_killed: true,
+          restarts: 2,
+          health: "HTTP 503",
+          output: ["one", "two"],
+        },
+        { exit_code: null, signal: null, health: null },
+      ],
     },
   ]);
 });
 
+test("one of several services has no single image, a rollback what it goes back to", async () => {
+  const several = accept("d1", requestFor(["web", "worker"], { image: "repo/web:v2" }), "me", CREATED_AT);
+  expect(JSON.parse((await get(fakeDaemon({ find: () => several }), AUTHORIZED)).text)).toMatchObject({
+    kind: "deploy",
+    service: null,
+    image: null,
+    digest: null,
+    services: [
+      { service: "web", image: "repo/web:v2", digest: null },
+      { service: "worker", image: "repo/web:v2", digest: null },
+    ],
+  });
+  const back = accept("d1", requestFor("web", { kind: "rollback", to: "d0" }), "me", CREATED_AT);
+  expect(JSON.parse((await get(fakeDaemon({ find: () => back }), AUTHORIZED)).text)).toMatchObject({
+    kind: "rollback",
+    to: "d0",
+    service: "web",
+  });
+});
+
 test("Prefer: wait waits for the end", async () => {
   const fake = fakeDaemon({ outcome: undefined });
-  await fake.daemon.submit({ service: "web", image: undefined, force: false }, "github-actions");
+  await fake.daemon.submit(requestFor("web"), "github-actions");
   const reply = get(fake, { ...AUTHORIZED, Prefer: "wait=20" });
   await Bun.sleep(20);
-  fake.endDeployment({ status: "succeeded", digest: DIGEST, reason: "", code: undefined, changed: false });
+  fake.endDeployment(outcomeOf("succeeded", { changed: false }));
   const { headers, text } = await reply;
   expect(JSON.parse(text)).toMatchObject({ status: "succeeded", changed: false });
   expect(headers.get("Preference-Applied")).toBe("wait=20");
@@ -71,7 +105,7 @@ test("Prefer: wait waits for the end", async () => {
 
 test("Prefer: wait gives what is known when the time is over", async () => {
   const fake = fakeDaemon({ outcome: undefined });
-  await fake.daemon.submit({ service: "web", image: undefined, force: false }, "github-actions");
+  await fake.daemon.submit(requestFor("web"), "github-actions");
   const { status, text } = await get(fake, { ...AUTHORIZED, Prefer: "wait=1" });
   expect([status, JSON.parse(text)]).toMatchObject([200, { status: "running" }]);
 });

@@ -3,6 +3,7 @@ import { DeployerError, errorCode } from "../core/errors.ts";
 import { authenticateReader } from "./authenticate.ts";
 import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
+import { deploymentJson } from "./deployment-json.ts";
 import { parsePrefer } from "./prefer.ts";
 import { replyJson } from "./reply.ts";
 import { waitForEnd } from "./wait.ts";
@@ -39,25 +40,4 @@ async function endOrStop(
     if (errorCode(error) === "shutting_down") return undefined;
     throw error;
   }
-}
-
-/** A deployment as callers see it; times are RFC 3339 in UTC, what is not known yet is null. */
-export function deploymentJson(deployment: Deployment): Record<string, unknown> {
-  return {
-    id: deployment.id,
-    service: deployment.service,
-    image: deployment.image ?? null,
-    digest: deployment.digest ?? null,
-    status: deployment.status,
-    superseded_by: deployment.supersededBy ?? null,
-    reason: deployment.reason,
-    changed: deployment.changed ?? null,
-    created_at: time(deployment.createdAt),
-    started_at: time(deployment.startedAt),
-    ended_at: time(deployment.endedAt),
-  };
-}
-
-function time(milliseconds: number | undefined): string | null {
-  return milliseconds === undefined ? null : new Date(milliseconds).toISOString();
 }

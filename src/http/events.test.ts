@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { accept, begin, end } from "../core/deployment.ts";
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
+import { begin, end } from "../core/deployment.ts";
 import type { Connection } from "./context.ts";
 import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK, readKeyOf } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";
@@ -8,19 +9,10 @@ import { createApp } from "./server.ts";
 type Init = { method?: string; headers?: Record<string, string>; body?: string };
 
 const STREAM = { ...AUTHORIZED, Accept: "text/event-stream" };
-const RUNNING = begin(
-  accept("d1", { service: "web", image: undefined, force: false }, "me", CREATED_AT),
-  CREATED_AT + 1000,
-);
-const SUCCESS = {
-  status: "succeeded",
-  digest: undefined,
-  reason: "",
-  code: undefined,
-  changed: true,
-} as const;
+const RUNNING = begin(queued("d1", CREATED_AT), CREATED_AT + 1000);
+const SUCCESS = outcomeOf("succeeded");
 const ENDED = end(RUNNING, SUCCESS, CREATED_AT + 2000);
-const DONE = `event: done\ndata: {"id":"d1","service":"web","image":null,"digest":null,"status":"succeeded","superseded_by":null,"reason":"","changed":true,"created_at":"2026-11-23T12:00:00.000Z","started_at":"2026-11-23T12:00:01.000Z","ended_at":"2026-11-23T12:00:02.000Z"}\n\n`;
+const DONE = `event: done\ndata: {"id":"d1","kind":"deploy","service":"web","image":null,"digest":null,"services":[{"service":"web","image":null,"digest":null}],"to":null,"status":"succeeded","superseded_by":null,"reason":"","changed":true,"attempts":1,"created_at":"2026-11-23T12:00:00.000Z","started_at":"2026-11-23T12:00:01.000Z","ended_at":"2026-11-23T12:00:02.000Z","diagnosis":[]}\n\n`;
 const GREETING = ": events of deployment d1\n\n";
 
 function ask(
@@ -182,7 +174,7 @@ test("the key of Deployer-Read reads its own deployment and nothing else", async
 });
 
 test("every accepted request gets a key, whatever its answer, and it is in no log line", async () => {
-  const failed = { ...SUCCESS, status: "failed", reason: "no", code: "docker" } as const;
+  const failed = outcomeOf("failed", { reason: "no", code: "docker" });
   for (const [prefer, outcome, status] of [
     ["", SUCCESS, 200],
     ["", failed, 500],

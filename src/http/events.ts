@@ -4,7 +4,8 @@ import { prefersEvents } from "./accept.ts";
 import { authenticateReader } from "./authenticate.ts";
 import { type HttpContext, IDLE_SECONDS } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
-import { deploymentJson, deploymentNamed } from "./deployments.ts";
+import { deploymentJson } from "./deployment-json.ts";
+import { deploymentNamed } from "./deployments.ts";
 import { follow, type News } from "./follow.ts";
 import { replyJson } from "./reply.ts";
 

@@ -12,7 +12,8 @@ export const CREATED_AT = Date.parse("2026-11-23T12:00:00.000Z");
 
 const SUCCESS: Outcome = {
   status: "succeeded",
-  digest: undefined,
+  digests: new Map(),
+  diagnoses: [],
   reason: "",
   code: undefined,
   changed: true,

@@ -1,21 +1,13 @@
 import { expect, test } from "bun:test";
 
-import { accept, begin, end } from "../core/deployment.ts";
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
+import { begin, end } from "../core/deployment.ts";
 import { CREATED_AT, fakeDaemon } from "./fake-daemon.ts";
 import { follow, type News } from "./follow.ts";
 
 const LONG_MS = 60_000;
-const RUNNING = begin(
-  accept("d1", { service: "web", image: undefined, force: false }, "me", CREATED_AT),
-  CREATED_AT,
-);
-const SUCCESS = {
-  status: "succeeded",
-  digest: undefined,
-  reason: "",
-  code: undefined,
-  changed: true,
-} as const;
+const RUNNING = begin(queued("d1", CREATED_AT), CREATED_AT);
+const SUCCESS = outcomeOf("succeeded");
 const ENDED = end(RUNNING, SUCCESS, CREATED_AT + 1);
 
 function scene() {

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
-import { accept, begin, type Deployment, end } from "../core/deployment.ts";
+import { begin, type Deployment, end } from "../core/deployment.ts";
 import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";
 
@@ -19,10 +20,9 @@ function filled() {
 
 function deployment(n: number): Deployment {
   const now = CREATED_AT + Math.floor(n / 2);
-  const request = { service: n % 3 === 0 ? "api" : "web", image: undefined, force: false };
-  const begun = begin(accept(idOf(n), request, "me", now), now);
+  const begun = begin(queued(idOf(n), now, n % 3 === 0 ? ["api", "db"] : "web"), now);
   const status = n % 10 === 0 ? "rolled_back" : "succeeded";
-  return end(begun, { status, digest: undefined, reason: "", code: undefined, changed: true }, now);
+  return end(begun, outcomeOf(status), now);
 }
 
 function idOf(n: number): string {
@@ -53,6 +53,11 @@ test("the list is JSON, newest first, fifty at a time", async () => {
   const first = await page("");
   expect(first.deployments.map(({ id }) => id)).toEqual([...Array(50)].map((_, index) => idOf(499 - index)));
   expect(first.deployments[0]).toMatchObject({ id: "d499", service: "web", status: "succeeded" });
+  expect(first.deployments[1]).toMatchObject({
+    service: null,
+    services: [{ service: "api" }, { service: "db" }],
+  });
+  expect(first.deployments[0]).not.toHaveProperty("diagnosis");
 });
 
 const everything = [...Array(500)].map((_, index) => 499 - index);
@@ -62,6 +67,7 @@ test.each<[string, number[]]>([
   ["service=api&limit=9", everything.filter((n) => n % 3 === 0)],
   ["status=rolled_back&limit=3", everything.filter((n) => n % 10 === 0)],
   ["status=rolled_back&service=api&limit=1", everything.filter((n) => n % 30 === 0)],
+  ["service=db&limit=9", everything.filter((n) => n % 3 === 0)],
   ["service=nobody", []],
   ["status=queued", []],
 ])("the pages of %s together are all of it, each once", async (query, expected) => {

@@ -1,12 +1,12 @@
 import { z } from "zod";
 
-import { type Deployment, STATUSES } from "../core/deployment.ts";
+import { STATUSES } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
-import type { DeploymentQuery } from "../core/history.ts";
+import type { DeploymentQuery, DeploymentSummary } from "../core/history.ts";
 import { authenticate } from "./authenticate.ts";
 import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
-import { deploymentJson } from "./deployments.ts";
+import { summaryJson } from "./deployment-json.ts";
 import { replyJson } from "./reply.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -36,7 +36,7 @@ export async function listDeployments(c: HttpContext, daemon: Daemon): Promise<R
   const page = found.slice(0, query.limit);
   const last = page.at(-1);
   return replyJson(c, 200, {
-    deployments: page.map(deploymentJson),
+    deployments: page.map(summaryJson),
     next: last === undefined || found.length === page.length ? null : placeOf(last),
   });
 }
@@ -51,7 +51,7 @@ function parseQuery(given: Record<string, string[]>): DeploymentQuery {
 }
 
 /** A page begins after a place in time, not after a row: that may be forgotten meanwhile. */
-function placeOf({ createdAt, id }: Deployment): string {
+function placeOf({ createdAt, id }: DeploymentSummary): string {
   return `${createdAt}-${id}`;
 }
 

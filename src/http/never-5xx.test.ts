@@ -24,6 +24,7 @@ const PATHS = [
   "/version",
   "/config",
   "/deploy",
+  "/rollback",
   "/logout",
   "/deployments/d1",
   "/deployments/%ff",
@@ -62,6 +63,8 @@ const BODIES = [
   "null",
   "e30=",
   '{"service":"web"}',
+  '{"services":["web","api"],"images":{"api":"api:v2"}}',
+  '{"service":"web","to":"d1"}',
   '{"service":"--help"}',
   btoa('{"service":"\\u0000"}'),
 ];

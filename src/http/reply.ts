@@ -26,10 +26,17 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   registry_denied: 500,
   image_not_found: 500,
   registry_unavailable: 500,
+  wrong_platform: 500,
+  disk_full: 500,
+  before: 500,
+  unhealthy: 500,
   rollout: 500,
   interrupted: 500,
   internal: 500,
 };
+
+/** Where a failure of ours is that of an update. */
+const UPDATING = new Set(["/deploy", "/rollback"]);
 
 /** Text with one newline at its end, or `json` for callers that asked for JSON. */
 export function reply(c: HttpContext, status: ContentfulStatusCode, text: string, json: unknown): Response {
@@ -64,7 +71,7 @@ export function replyThrown(c: HttpContext, error: unknown): Response {
 function messageFor(c: HttpContext, code: ErrorCode, error: unknown): string {
   if (code === "unauthorized") return "unauthorized";
   const message = publicMessage(error);
-  return STATUS[code] === 500 && c.req.path === "/deploy" ? updateFailed(message) : message;
+  return STATUS[code] === 500 && UPDATING.has(c.req.path) ? updateFailed(message) : message;
 }
 
 /** The original's words, then what it never said. */

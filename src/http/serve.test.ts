@@ -1,16 +1,11 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 
+import { outcomeOf } from "../../test/fakes/deployment.ts";
 import { AUTHORIZED, fakeDaemon, GOOD_TOKEN } from "./fake-daemon.ts";
 import { serve, type Server } from "./serve.ts";
 
-const SUCCESS = {
-  status: "succeeded",
-  digest: undefined,
-  reason: "",
-  code: undefined,
-  changed: true,
-} as const;
+const SUCCESS = outcomeOf("succeeded");
 const LOOPBACK = { port: 0, bindAddress: "127.0.0.1" };
 
 let server: Server | undefined;

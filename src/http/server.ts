@@ -5,7 +5,7 @@ import { logRequest } from "./access-log.ts";
 import { authenticate } from "./authenticate.ts";
 import type { App, HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
-import { postDeploy } from "./deploy.ts";
+import { postDeploy, postRollback } from "./deploy.ts";
 import { getDeployment } from "./deployments.ts";
 import { getEvents } from "./events.ts";
 import { listDeployments } from "./listing.ts";
@@ -26,6 +26,7 @@ const ROUTES: readonly Route[] = [
   ["GET", "/version", getVersion],
   ["GET", "/config", getConfig],
   ["POST", "/deploy", postDeploy],
+  ["POST", "/rollback", postRollback],
   ["POST", "/logout", postLogout],
   ["GET", "/deployments", listDeployments],
   ["GET", "/deployments/:id", getDeployment],

@@ -16,6 +16,7 @@ const NONE: ServiceState = {
   exitCode: undefined,
   deployment: undefined,
   drift: [{ kind: "no_container", text: "it should run and has no container" }],
+  versions: [],
 };
 
 async function get(changes: Parameters<typeof fakeDaemon>[0], headers: Record<string, string>) {
@@ -34,6 +35,16 @@ test("services are JSON, what is not known null", async () => {
     since: "2026-11-23T12:00:00Z",
     deployment: "d1",
     drift: [],
+    versions: [
+      {
+        deployment: "d1",
+        imageText: "api:v2@sha256:2",
+        digest: "sha256:2",
+        committedAt: Date.UTC(2026, 10, 23, 12),
+        image: "present",
+        isCurrent: true,
+      },
+    ],
   };
   const reply = await get({ services: async () => [NONE, up] }, AUTHORIZED);
   expect(await reply.json()).toEqual({
@@ -49,6 +60,7 @@ test("services are JSON, what is not known null", async () => {
         exit_code: null,
         deployment: null,
         drift: [{ kind: "no_container", text: "it should run and has no container" }],
+        versions: [],
       },
       {
         service: "api",
@@ -61,6 +73,16 @@ test("services are JSON, what is not known null", async () => {
         exit_code: null,
         deployment: "d1",
         drift: [],
+        versions: [
+          {
+            deployment: "d1",
+            image: "api:v2@sha256:2",
+            digest: "sha256:2",
+            committed_at: "2026-11-23T12:00:00.000Z",
+            image_state: "present",
+            current: true,
+          },
+        ],
       },
     ],
   });

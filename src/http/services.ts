@@ -1,4 +1,5 @@
 import type { ServiceState } from "../core/services.ts";
+import type { VersionState } from "../core/version-states.ts";
 import { authenticate } from "./authenticate.ts";
 import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
@@ -26,5 +27,17 @@ function serviceJson(service: ServiceState): Record<string, unknown> {
     exit_code: service.exitCode ?? null,
     deployment: service.deployment ?? null,
     drift: service.drift,
+    versions: service.versions.map(versionJson),
+  };
+}
+
+function versionJson(version: VersionState): Record<string, unknown> {
+  return {
+    deployment: version.deployment,
+    image: version.imageText,
+    digest: version.digest,
+    committed_at: new Date(version.committedAt).toISOString(),
+    image_state: version.image,
+    current: version.isCurrent,
   };
 }

@@ -1,24 +1,16 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 
-import { accept, begin, end } from "../core/deployment.ts";
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
+import { begin, end } from "../core/deployment.ts";
 import { AUTHORIZED, CREATED_AT, fakeDaemon, GOOD_TOKEN } from "./fake-daemon.ts";
 import { serve, type Server } from "./serve.ts";
 
 /** Streams over real connections. */
 
 const STREAM = { ...AUTHORIZED, Accept: "text/event-stream" };
-const RUNNING = begin(
-  accept("d1", { service: "web", image: undefined, force: false }, "me", CREATED_AT),
-  CREATED_AT,
-);
-const SUCCESS = {
-  status: "succeeded",
-  digest: undefined,
-  reason: "",
-  code: undefined,
-  changed: true,
-} as const;
+const RUNNING = begin(queued("d1", CREATED_AT), CREATED_AT);
+const SUCCESS = outcomeOf("succeeded");
 const ENDED = end(RUNNING, SUCCESS, CREATED_AT + 1);
 const DEADLINE_MS = 5_000;
 

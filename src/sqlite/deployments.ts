@@ -4,7 +4,7 @@ import { type Deployment, servicesOf } from "../core/deployment.ts";
 import type { Acceptance, Progress, Store } from "../core/store.ts";
 import { createGuards } from "./guards.ts";
 import { selectParts } from "./parts.ts";
-import { type DeploymentRow, parseProgress, toDeployment, toPartRow, toRow } from "./rows.ts";
+import { type DeploymentRow, parseDiagnoses, parseProgress, toPartRow, toRow, toSummary } from "./rows.ts";
 
 type Deployments = Pick<
   Store,
@@ -23,8 +23,8 @@ type Deployments = Pick<
 /** The part of the store that accepts deployments and follows each to its end. */
 export function createDeployments(database: Database): Deployments {
   const insertDeployment = database.query(
-    `INSERT INTO deployments (id, kind, target_deployment, force, issuer, status, reason, code, changed, diagnoses, superseded_by, attempts, created_at, started_at, ended_at)
-     VALUES ($id, $kind, $target_deployment, $force, $issuer, $status, $reason, $code, $changed, $diagnoses, $superseded_by, $attempts, $created_at, $started_at, $ended_at)`,
+    `INSERT INTO deployments (id, kind, target_deployment, force, issuer, status, reason, code, changed, superseded_by, attempts, created_at, started_at, ended_at)
+     VALUES ($id, $kind, $target_deployment, $force, $issuer, $status, $reason, $code, $changed, $superseded_by, $attempts, $created_at, $started_at, $ended_at)`,
   );
   const insertPart = database.query(
     `INSERT INTO parts (deployment, position, service, image, digest, created_at, status)
@@ -32,8 +32,9 @@ export function createDeployments(database: Database): Deployments {
   );
   const updateDeployment = database.query(
     `UPDATE deployments SET target_deployment = $target_deployment, force = $force, status = $status, reason = $reason, code = $code,
-       changed = $changed, diagnoses = $diagnoses, superseded_by = $superseded_by, attempts = $attempts, started_at = $started_at,
-       ended_at = $ended_at, progress = CASE WHEN $ended_at IS NULL THEN progress END WHERE id = $id`,
+       changed = $changed, superseded_by = $superseded_by, attempts = $attempts, started_at = $started_at,
+       ended_at = $ended_at, progress = CASE WHEN $ended_at IS NULL OR id IN (SELECT deployment FROM pins) THEN progress END
+     WHERE id = $id`,
   );
   const updatePart = database.query(
     "UPDATE parts SET image = $image, digest = $digest WHERE deployment = $deployment AND service = $service",
@@ -43,6 +44,12 @@ export function createDeployments(database: Database): Deployments {
     "SELECT * FROM deployments WHERE ended_at IS NULL ORDER BY rowid",
   );
   const partsOf = selectParts(database);
+  const replaceDiagnoses = database.query(
+    "INSERT OR REPLACE INTO diagnoses (deployment, containers) VALUES (?, ?)",
+  );
+  const selectDiagnoses = database.query<{ containers: string }, [string]>(
+    "SELECT containers FROM diagnoses WHERE deployment = ?",
+  );
   const updateProgress = database.query("UPDATE deployments SET progress = ? WHERE id = ?");
   const selectProgress = database.query<{ progress: string | null }, [string]>(
     "SELECT progress FROM deployments WHERE id = ?",
@@ -54,13 +61,21 @@ export function createDeployments(database: Database): Deployments {
     insertDeployment.run(toRow(deployment));
     for (const [position, part] of parts.entries())
       insertPart.run({ ...toPartRow(part), deployment: id, position, created_at: createdAt, status });
+    keepDiagnoses(deployment);
   }
   function change(deployment: Deployment): void {
     const { kind: _kind, issuer: _issuer, created_at: _createdAt, ...changeable } = toRow(deployment);
     updateDeployment.run(changeable);
     for (const part of deployment.parts) updatePart.run({ ...toPartRow(part), deployment: deployment.id });
+    keepDiagnoses(deployment);
   }
-  const whole = (row: DeploymentRow): Deployment => toDeployment(row, partsOf.all(row.id));
+  function keepDiagnoses({ id, diagnoses }: Deployment): void {
+    if (diagnoses.length > 0) replaceDiagnoses.run(id, JSON.stringify(diagnoses));
+  }
+  const whole = (row: DeploymentRow): Deployment => ({
+    ...toSummary(row, partsOf.all(row.id)),
+    diagnoses: parseDiagnoses(selectDiagnoses.get(row.id)?.containers),
+  });
   const update = database.transaction(change);
   const insert = database.transaction((deployment: Deployment, acceptance?: Acceptance) => {
     add(deployment);

@@ -8,7 +8,7 @@ import type { Store } from "../core/store.ts";
 type Guards = Pick<Store, "spentKey" | "guard" | "guards" | "dropGuards"> & {
   /** Forgets keys that have expired, and keeps the one that this deployment was asked for with. */
   spend(key: SpentKey | undefined, deployment: Pick<Deployment, "id" | "createdAt">): void;
-  /** The order guards of these services stand at this run from now on. */
+  /** The order guards of these services stand at this run from now on, but for those that are farther already. */
   move(services: readonly string[], run: Run, deployment: string): void;
 };
 
@@ -30,9 +30,11 @@ export function createGuards(database: Database): Guards {
   const selectGuards = database.query<GuardRow, { service: string | null }>(
     "SELECT * FROM guards WHERE $service IS NULL OR service = $service ORDER BY service, workflow",
   );
-  const replaceGuard = database.query(
-    `INSERT OR REPLACE INTO guards (service, workflow, number, attempt, deployment)
-     VALUES ($service, $workflow, $number, $attempt, $deployment)`,
+  const advanceGuard = database.query(
+    `INSERT INTO guards (service, workflow, number, attempt, deployment)
+     VALUES ($service, $workflow, $number, $attempt, $deployment)
+     ON CONFLICT DO UPDATE SET number = excluded.number, attempt = excluded.attempt, deployment = excluded.deployment
+       WHERE (excluded.number, excluded.attempt) >= (guards.number, guards.attempt)`,
   );
   const deleteGuards = database.query("DELETE FROM guards WHERE service = ?");
 
@@ -54,7 +56,7 @@ export function createGuards(database: Database): Guards {
       if (key !== undefined) replaceKey.run({ ...key, deployment: id });
     },
     move(services, run, deployment) {
-      for (const service of services) replaceGuard.run({ ...run, service, deployment });
+      for (const service of services) advanceGuard.run({ ...run, service, deployment });
     },
   };
 }

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { commitOf } from "../../test/fakes/commit.ts";
-import { queued } from "../../test/fakes/deployment.ts";
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
-import { begin, type Deployment, end, type Outcome } from "../core/deployment.ts";
+import { begin, type Deployment, end } from "../core/deployment.ts";
 import type { DeploymentQuery } from "../core/history.ts";
 import type { Store } from "../core/store.ts";
 import { listing } from "./listing.ts";
@@ -36,9 +36,7 @@ function ended(
   status: "succeeded" | "failed" = "succeeded",
   services: string | readonly string[] = "web",
 ): Deployment {
-  const rest = { digests: new Map(), diagnoses: [], reason: "", code: undefined, changed: true };
-  const outcome: Outcome = { status, ...rest };
-  return end(begin(queued(id, at, services), at), outcome, at);
+  return end(begin(queued(id, at, services), at), outcomeOf(status), at);
 }
 const event = (text: string) => ({ at: 7, phase: "log", level: "info", text }) as const;
 const ids = (store: Store, query: Partial<DeploymentQuery> = {}): string[] =>

@@ -3,7 +3,7 @@ import type { Database } from "bun:sqlite";
 import type { DeploymentEvent, History, ReadKey } from "../core/history.ts";
 import { listing } from "./listing.ts";
 import { selectParts } from "./parts.ts";
-import { type SummaryRow, toSummary } from "./rows.ts";
+import { type DeploymentRow, toSummary } from "./rows.ts";
 
 /** The part of the store that people read. */
 export function createHistory(database: Database): History {
@@ -37,7 +37,7 @@ export function createHistory(database: Database): History {
     list(query) {
       const { sql, values } = listing(query);
       return database
-        .query<SummaryRow, (string | number)[]>(sql)
+        .query<DeploymentRow, (string | number)[]>(sql)
         .all(...values)
         .map((row) => toSummary(row, partsOf.all(row.id)));
     },

@@ -19,7 +19,9 @@ test("an empty database gets every table", () => {
   const database = new Database(":memory:");
   migrate(database, "state.db");
   expect(tables(database)).toEqual([
+    "brought_images",
     "deployments",
+    "diagnoses",
     "events",
     "facts",
     "guards",
@@ -30,7 +32,7 @@ test("an empty database gets every table", () => {
     "spent_keys",
     "versions",
   ]);
-  expect(version(database)).toBe(4);
+  expect(version(database)).toBe(5);
 });
 
 test("one that is up to date keeps what it has", () => {
@@ -39,7 +41,7 @@ test("one that is up to date keeps what it has", () => {
   database.run("INSERT INTO facts (name, value) VALUES ('project', 'shop')");
   migrate(database, "state.db");
   expect(database.query("SELECT value FROM facts").all()).toEqual([{ value: "shop" }]);
-  expect(version(database)).toBe(4);
+  expect(version(database)).toBe(5);
 });
 
 test("one of the first version gets what came later, and keeps its deployments", () => {
@@ -58,12 +60,12 @@ test("one of the first version gets what came later, and keeps its deployments",
 
 test("one of a newer version is refused and left alone", () => {
   const database = new Database(":memory:");
-  database.run("PRAGMA user_version = 5");
+  database.run("PRAGMA user_version = 6");
   expect(() => migrate(database, "state.db")).toThrow(
     expect.objectContaining({
       code: "config",
       message:
-        "state.db was written by a newer deployer-service (schema 5, this one knows 4): install that version again, or move the file away to start without history",
+        "state.db was written by a newer deployer-service (schema 6, this one knows 5): install that version again, or move the file away to start without history",
     }),
   );
   expect(tables(database)).toEqual([]);

@@ -5,9 +5,10 @@ import initial from "./migrations/0001_initial.sql" with { type: "text" };
 import history from "./migrations/0002_history.sql" with { type: "text" };
 import queue from "./migrations/0003_queue.sql" with { type: "text" };
 import gated from "./migrations/0004_gated.sql" with { type: "text" };
+import broughtImages from "./migrations/0005_brought_images.sql" with { type: "text" };
 
 /** In order; the database's `user_version` is the number of those applied. */
-const MIGRATIONS: readonly string[] = [initial, history, queue, gated];
+const MIGRATIONS: readonly string[] = [initial, history, queue, gated, broughtImages];
 
 /** Brings the schema up to date, each step in a transaction of its own. Errors: `config` for a database of a newer version. */
 export function migrate(database: Database, path: string): void {

@@ -1,12 +1,12 @@
 import { z } from "zod";
 
-import type { Deployment, DeploymentStatus, Part } from "../core/deployment.ts";
+import type { DeploymentStatus, Diagnosis, Part } from "../core/deployment.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { DeploymentSummary } from "../core/history.ts";
 import type { Look, Progress } from "../core/store.ts";
 
-/** A deployment as the table has it, without what is read only of a single one. */
-export type SummaryRow = {
+/** A deployment as its table has it. */
+export type DeploymentRow = {
   id: string;
   kind: "deploy" | "rollback";
   target_deployment: string | null;
@@ -22,8 +22,6 @@ export type SummaryRow = {
   started_at: number | null;
   ended_at: number | null;
 };
-
-export type DeploymentRow = SummaryRow & { diagnoses: string };
 
 export type PartRow = { service: string; image: string | null; digest: string | null };
 
@@ -44,29 +42,25 @@ const DiagnosesJson = z.array(
 );
 
 const StrategyJson = z.enum(["rolling", "recreate"]);
-const SettingsJson = z.object({
-  strategy: z.union([z.literal("auto"), StrategyJson]),
-  port: maybe(z.number()),
-  health: maybe(
-    z.object({
-      path: z.string(),
-      host: maybe(z.string()),
-      headers: z.record(z.string(), z.string()),
-      status: z.object({ from: z.number(), to: z.number() }),
-    }),
-  ),
-  timeoutMs: maybe(z.number()),
-  watchMs: z.number(),
-  before: z.array(z.array(z.string())),
-  images: z.array(z.string()),
-  sharedVolumes: z.boolean(),
+const AttachmentJson = z.object({
+  network: z.string(),
+  networkId: z.string(),
+  aliases: z.array(z.string()),
+  address: z.string(),
+  settings: z.record(z.string(), z.unknown()),
 });
 const ProgressJson = z.object({
-  stage: z.enum(["preparing", "switching", "going_back", "committed"]),
+  stage: z.enum(["preparing", "switching", "going_back"]),
+  doneBefore: z.array(z.string()),
+  diagnoses: DiagnosesJson,
+  failure: maybe(
+    z.object({ code: z.custom<ErrorCode>((code) => typeof code === "string"), message: z.string() }),
+  ),
   plans: z.array(
     z.object({
       service: z.string(),
       strategy: StrategyJson,
+      inPlace: z.boolean(),
       version: z.object({
         service: z.string(),
         imageText: z.string(),
@@ -77,21 +71,19 @@ const ProgressJson = z.object({
         configHash: z.string(),
         number: z.number(),
       }),
-      settings: SettingsJson,
       replicas: z.number(),
-      candidates: z.array(z.string()),
+      candidates: z.array(z.object({ id: z.string(), networks: z.array(AttachmentJson) })),
       before: z.object({
         running: z.array(z.string()),
         all: z.array(z.string()),
         recorded: z.string(),
-        settings: SettingsJson,
       }),
     }),
   ),
 });
 const LookJson = z.object({ start: z.string(), running: z.array(z.string()) });
 
-export function toRow(deployment: Deployment): DeploymentRow {
+export function toRow(deployment: DeploymentSummary): DeploymentRow {
   const { id, kind, issuer, status, reason, attempts } = deployment;
   return {
     id,
@@ -104,7 +96,6 @@ export function toRow(deployment: Deployment): DeploymentRow {
     force: Number(deployment.force),
     code: deployment.code ?? null,
     changed: deployment.changed === undefined ? null : Number(deployment.changed),
-    diagnoses: JSON.stringify(deployment.diagnoses),
     superseded_by: deployment.supersededBy ?? null,
     created_at: deployment.createdAt,
     started_at: deployment.startedAt ?? null,
@@ -116,7 +107,7 @@ export function toPartRow({ service, image, digest }: Part): PartRow {
   return { service, image: image ?? null, digest: digest ?? null };
 }
 
-export function toSummary(row: SummaryRow, parts: readonly PartRow[]): DeploymentSummary {
+export function toSummary(row: DeploymentRow, parts: readonly PartRow[]): DeploymentSummary {
   const { id, kind, issuer, status, reason, attempts } = row;
   return {
     id,
@@ -141,8 +132,8 @@ export function toSummary(row: SummaryRow, parts: readonly PartRow[]): Deploymen
   };
 }
 
-export function toDeployment(row: DeploymentRow, parts: readonly PartRow[]): Deployment {
-  return { ...toSummary(row, parts), diagnoses: DiagnosesJson.parse(JSON.parse(row.diagnoses)) };
+export function parseDiagnoses(json: string | undefined): Diagnosis[] {
+  return json === undefined ? [] : DiagnosesJson.parse(JSON.parse(json));
 }
 
 export function parseProgress(json: string | null | undefined): Progress | undefined {

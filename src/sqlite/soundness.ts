@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 
 const MARK = ".sound";
-/** What the daemon decides by; `events` is for people only, and nine tenths of a full file. */
+/** What the daemon decides by; `events` and `diagnoses` are for people only, and nine tenths of a full file. */
 const DECIDING_TABLES = [
   "deployments",
   "parts",

@@ -4,12 +4,11 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { commitOf, planOf, versionOf } from "../../test/fakes/commit.ts";
-import { queued, requestFor } from "../../test/fakes/deployment.ts";
-import { settings } from "../../test/fakes/service.ts";
+import { commitOf, planOf, progress, versionOf } from "../../test/fakes/commit.ts";
+import { diagnosisOf, outcomeOf, queued, requestFor } from "../../test/fakes/deployment.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
-import { accept, begin, type Diagnosis, end, type Outcome, supersede } from "../core/deployment.ts";
-import type { Acceptance, Progress, Store } from "../core/store.ts";
+import { accept, begin, end, type Outcome, supersede } from "../core/deployment.ts";
+import type { Acceptance, Store } from "../core/store.ts";
 import type { SpentKey } from "../core/repeat.ts";
 import { openStore } from "./store.ts";
 
@@ -32,24 +31,8 @@ function open(): ReturnType<typeof openStore> {
 
 const file = (): string => join(folder, "deployer.db");
 const ALONE: Acceptance = { superseded: [], key: undefined, run: undefined };
-const FAILED: Outcome = {
-  status: "failed",
-  digests: new Map(),
-  diagnoses: [],
-  reason: "",
-  code: "docker",
-  changed: false,
-};
-const DIAGNOSIS: Diagnosis = {
-  service: "web",
-  container: "0123456789ab",
-  exitCode: 137,
-  signal: "SIGKILL",
-  oomKilled: true,
-  restarts: 2,
-  health: "HTTP 503",
-  output: ["one", "two \u0000 é"],
-};
+const FAILED = outcomeOf("failed", { code: "docker" });
+const DIAGNOSIS = diagnosisOf({ output: ["one", "two \u0000 é"] });
 
 // The tests of the core rely on the store without a disk: it must behave as this one does.
 describe.each<[string, () => Store]>([
@@ -164,6 +147,19 @@ describe.each<[string, () => Store]>([
     expect(store.guard("worker", "1/deploy.yml")?.run.number).toBe(7);
   });
 
+  test("moves each guard of a deployment forward only", () => {
+    const store = make();
+    const run = { workflow: "1/deploy.yml", number: 41, attempt: 2 };
+    store.insert(queued("d1"), { ...ALONE, run });
+    store.insert(queued("d2", 1, ["web", "api"]), { ...ALONE, run: { ...run, attempt: 1 } });
+    expect(store.guards().map(({ service, deployment }) => [service, deployment])).toEqual([
+      ["api", "d2"],
+      ["web", "d1"],
+    ]);
+    store.insert(queued("d3"), { ...ALONE, run });
+    expect(store.guard("web", "1/deploy.yml")).toEqual({ run, deployment: "d3" });
+  });
+
   test("shows the guards of one service or of all, and forgets those of one", () => {
     const store = make();
     const run = { workflow: "1/deploy.yml", number: 41, attempt: 2 };
@@ -183,30 +179,44 @@ describe.each<[string, () => Store]>([
     expect(store.guard("web", "1/deploy.yml")).toBeUndefined();
   });
 
-  test("keeps how far a rollout has come until the deployment ends", () => {
+  test("keeps how far a rollout has come until the deployment ends, or as long as a service is pinned to it", () => {
     const store = make();
     store.insert(queued("d1"));
     store.insert(queued("d2"));
     expect(store.progress("d1")).toBeUndefined();
-    const health = { path: "/up?x=1", host: undefined, headers: { a: "b" }, status: { from: 200, to: 399 } };
-    const gated = settings({ health, port: 8080, timeoutMs: 5, before: [["migrate", "up"]], images: ["x"] });
-    const progress: Progress = {
+    const network = { network: "n", networkId: "id of n", aliases: ["web"], address: "", settings: { a: 1 } };
+    const known = progress({
       stage: "switching",
+      doneBefore: ["d1.web.1"],
+      diagnoses: [DIAGNOSIS],
+      failure: { code: "rollout", message: "it exited" },
       plans: [
-        planOf({ settings: gated, candidates: ["b"], strategy: "rolling", replicas: 2 }),
+        planOf({
+          candidates: [{ id: "b", networks: [network] }],
+          strategy: "rolling",
+          replicas: 2,
+        }),
         planOf({
           service: "api",
-          before: { running: ["a"], all: ["a", "c"], recorded: "r", settings: gated },
+          before: { running: ["a"], all: ["a", "c"], recorded: "r" },
         }),
       ],
-    };
-    store.saveProgress("d1", { ...progress, stage: "preparing" });
-    store.saveProgress("d1", progress);
+    });
+    store.saveProgress("d1", { ...known, stage: "preparing" });
+    store.saveProgress("d1", known);
     store.update(begin(queued("d1"), 2));
-    expect(store.progress("d1")).toEqual(progress);
+    expect(store.progress("d1")).toEqual(known);
     expect(store.progress("d2")).toBeUndefined();
     store.update(end(begin(queued("d1"), 2), FAILED, 3));
     expect(store.progress("d1")).toBeUndefined();
+
+    store.insert(queued("d3"));
+    store.saveProgress("d3", known);
+    store.commit([commitOf("d3")]);
+    store.update(end(begin(queued("d3"), 2), FAILED, 3));
+    expect(store.progress("d3")).toEqual(known);
+    store.commit([commitOf("d2")]);
+    expect(store.progress("d3")).toBeUndefined();
   });
 
   test("remembers the last look and the project", () => {
@@ -232,14 +242,14 @@ test("everything is still there after the daemon has started again", () => {
   const first = openStore(folder);
   const deployment = begin(queued("d1"), 2);
   first.insert(deployment);
-  first.saveProgress("d1", { stage: "committed", plans: [planOf()] });
+  first.saveProgress("d1", progress({ plans: [planOf()] }));
   first.commit([commitOf("d1", { containers: ["c1"] })]);
   first.saveProjectName("shop");
   first.close();
 
   const store = open();
   expect(store.unfinished()).toEqual([deployment]);
-  expect(store.progress("d1")).toEqual({ stage: "committed", plans: [planOf()] });
+  expect(store.progress("d1")).toEqual(progress({ plans: [planOf()] }));
   expect(store.pins()).toEqual([commitOf("d1").pin]);
   expect(store.versions("web")).toEqual([versionOf("d1")]);
   expect(store.origin("c1")?.recorded).toBe("abc");

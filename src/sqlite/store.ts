@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DeployerError } from "../core/errors.ts";
 import type { Look, Store } from "../core/store.ts";
 import { bootId } from "../system/boot.ts";
+import { createBroughtImages } from "./brought-images.ts";
 import { createDeployments } from "./deployments.ts";
 import { createHistory } from "./history.ts";
 import { migrate } from "./migrate.ts";
@@ -35,6 +36,7 @@ export function openStore(stateDir: string, boot: string = bootId()): OpenStore 
     ...createHistory(database),
     ...createDeployments(database),
     ...createVersions(database),
+    ...createBroughtImages(database),
     lastLook: () => parseLook(selectFact.get("look")?.value),
     saveLook: (look: Look) => void replaceFact.run("look", JSON.stringify(look)),
     projectName: () => selectFact.get("project")?.value,

@@ -4,9 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { planOf, versionOf } from "../../test/fakes/commit.ts";
+import { planOf, progress, versionOf } from "../../test/fakes/commit.ts";
 import { queued } from "../../test/fakes/deployment.ts";
-import { settings } from "../../test/fakes/service.ts";
 import { begin, type Deployment } from "../core/deployment.ts";
 import type { Plan } from "../core/store.ts";
 import initial from "./migrations/0001_initial.sql" with { type: "text" };
@@ -119,7 +118,6 @@ test("an unfinished rollout is taken up from what the version before wrote down"
       "INSERT INTO pins VALUES ('mail', 'mail:v1@sha256:1', 'mail:v1', 'sha256:1', 'abc', 'd3'), ('api', 'api:v1@sha256:1', 'api:v1', 'sha256:1', 'abc', 'd5')",
     );
   });
-  const watched = settings({ watchMs: 10_000 });
   const unknown = {
     imageText: "",
     fileImage: "",
@@ -130,16 +128,15 @@ test("an unfinished rollout is taken up from what the version before wrote down"
     number: 0,
   };
   const plan = (service: string, version: Partial<Plan["version"]> = unknown): Plan => ({
-    ...planOf({ service, settings: watched, before: { ...before, settings: watched } }),
+    ...planOf({ service, before }),
     version: { ...planOf({ service }).version, ...version },
   });
   expect(store.find("d1")).toEqual(running("d1"));
-  expect(store.progress("d1")).toEqual({ stage: "preparing", plans: [plan("web")] });
-  expect(store.progress("d2")).toEqual({ stage: "going_back", plans: [plan("api")] });
-  expect(store.progress("d3")).toEqual({
-    stage: "committed",
-    plans: [plan("mail", { imageId: "", configHash: "" })],
-  });
+  expect(store.progress("d1")).toEqual(progress({ plans: [plan("web")] }));
+  expect(store.progress("d2")).toEqual(progress({ stage: "going_back", plans: [plan("api")] }));
+  expect(store.progress("d3")).toEqual(
+    progress({ stage: "going_back", plans: [plan("mail", { imageId: "", configHash: "" })] }),
+  );
   expect(store.progress("d4")).toBeUndefined();
   expect(store.progress("d5")).toBeUndefined();
   expect(store.neededRecords()).toEqual(new Set(["abc", "old"]));

@@ -3,9 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { commitOf, planOf, versionOf } from "../../test/fakes/commit.ts";
-import { queued } from "../../test/fakes/deployment.ts";
-import { settings } from "../../test/fakes/service.ts";
+import { commitOf, planOf, progress, versionOf } from "../../test/fakes/commit.ts";
+import { outcomeOf, queued } from "../../test/fakes/deployment.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
 import { end } from "../core/deployment.ts";
 import type { Commit, Origin, Store } from "../core/store.ts";
@@ -115,14 +114,13 @@ describe.each<[string, () => Store]>([
     store.dropVersion({ service: "web", deployment: "d1" });
     const planned = (before: string, recorded: string) =>
       planOf({
-        before: { running: [], all: [], recorded: before, settings: settings() },
+        before: { running: [], all: [], recorded: before },
         version: { ...planOf().version, recorded },
       });
     const plans = [planned("of what ran", "of what is to run"), planned("", "of another")];
-    store.saveProgress("d2", { stage: "preparing", plans });
-    store.saveProgress("d3", { stage: "committed", plans: [planned("of one that", "has ended")] });
-    const outcome = { digests: new Map(), diagnoses: [], reason: "", code: undefined, changed: false };
-    store.update(end(queued("d3"), { status: "failed", ...outcome }, 7));
+    store.saveProgress("d2", progress({ plans }));
+    store.saveProgress("d3", progress({ plans: [planned("of one that", "has ended")] }));
+    store.update(end(queued("d3"), outcomeOf("failed"), 7));
     expect([...store.neededRecords()].toSorted()).toEqual([
       "of a container",
       "of a pin",

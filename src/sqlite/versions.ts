@@ -16,10 +16,15 @@ export function createVersions(database: Database): Versions {
     `INSERT OR REPLACE INTO pins (service, image_text, file_image, digest, recorded, deployment)
      VALUES ($service, $imageText, $fileImage, $digest, $recorded, $deployment)`,
   );
+  // What it replaced has been removed since, or is another's to remove.
+  const forgetProgress = database.query(
+    `UPDATE deployments SET progress = NULL WHERE ended_at IS NOT NULL
+       AND id = (SELECT deployment FROM pins WHERE service = ?)`,
+  );
   const deletePin = database.query("DELETE FROM pins WHERE service = ?");
-  const selectVersions = database.query<Version, [string]>(
+  const selectVersions = database.query<Version, { service: string | null }>(
     `SELECT service, deployment, image_text AS imageText, file_image AS fileImage, digest, image_id AS imageId, recorded,
-       config_hash AS configHash, number, committed_at AS committedAt FROM versions WHERE service = ? ORDER BY seq DESC`,
+       config_hash AS configHash, number, committed_at AS committedAt FROM versions WHERE $service IS NULL OR service = $service ORDER BY seq DESC`,
   );
   // Without its old `seq`: what is committed again is the newest again.
   const replaceVersion = database.query(
@@ -45,6 +50,7 @@ export function createVersions(database: Database): Versions {
 
   const commit = database.transaction((commits: readonly Commit[]) => {
     for (const { pin, version, origins } of commits) {
+      forgetProgress.run(pin.service);
       replacePin.run(pin);
       replaceVersion.run(version);
       deleteOrigins.run(pin.service);
@@ -58,7 +64,7 @@ export function createVersions(database: Database): Versions {
   return {
     pins: () => selectPins.all(),
     commit: (commits) => commit.immediate(commits),
-    versions: (service) => selectVersions.all(service),
+    versions: (service) => selectVersions.all({ service: service ?? null }),
     dropVersion: ({ service, deployment }) => void deleteVersion.run(service, deployment),
     dropPin: (service) => void deletePin.run(service),
     origin: (container) => selectOrigin.get(container) ?? undefined,

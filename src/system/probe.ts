@@ -20,12 +20,7 @@ export const httpProbe: Probe = {
     const timer = setTimeout(() => call.abort(late), deadlineMs);
     try {
       const response = await fetch(`http://${isIPv6(address) ? `[${address}]` : address}:${port}${path}`, {
-        headers: {
-          "user-agent": "deployer-service",
-          ...headers,
-          ...(host === undefined ? {} : { host }),
-          connection: "close",
-        },
+        headers: requestHeaders(host, headers),
         signal: call.signal,
         keepalive: false,
         redirect: "manual",
@@ -47,6 +42,15 @@ export const httpProbe: Probe = {
     }
   },
 };
+
+/** Names in any case: as a plain object, `Host` and `host` would become one header with two values. */
+function requestHeaders(host: string | undefined, given: Readonly<Record<string, string>>): Headers {
+  const headers = new Headers({ "user-agent": "deployer-service" });
+  for (const [name, value] of Object.entries(given)) headers.set(name, value);
+  if (host !== undefined) headers.set("host", host);
+  headers.set("connection", "close");
+  return headers;
+}
 
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
 import { fakeClock } from "../../test/fakes/clock.ts";
+import { queued } from "../../test/fakes/deployment.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
-import { accept } from "../core/deployment.ts";
 import type { ReadKey } from "../core/history.ts";
 import { createReadKeys } from "./read-keys.ts";
 
@@ -10,8 +10,7 @@ const DAY_MS = 86_400_000;
 
 function scene() {
   const store = fakeStore();
-  for (const id of ["d1", "d2"])
-    store.insert(accept(id, { service: "web", image: undefined, force: false }, "me", 1));
+  for (const id of ["d1", "d2"]) store.insert(queued(id));
   const clock = fakeClock();
   const saved: ReadKey[] = [];
   const keys = createReadKeys(

@@ -1,5 +1,4 @@
-import type { Commit, Plan, Version } from "../../src/core/store.ts";
-import { settings } from "./service.ts";
+import type { Commit, Plan, Progress, Version } from "../../src/core/store.ts";
 
 /** What a deployment commits for a service: `web:v1` of the configuration `abc`, unless the fields say otherwise. */
 export function commitOf(
@@ -39,11 +38,16 @@ export function planOf(fields: Partial<Plan> = {}): Plan {
   return {
     service,
     strategy: "recreate",
+    inPlace: false,
     version,
-    settings: settings(),
     replicas: 1,
     candidates: [],
-    before: { running: [], all: [], recorded: "", settings: settings() },
+    before: { running: [], all: [], recorded: "" },
     ...fields,
   };
+}
+
+/** How far a deployment has come: nothing touched, nothing planned, unless the fields say otherwise. */
+export function progress(fields: Partial<Progress> = {}): Progress {
+  return { stage: "preparing", doneBefore: [], diagnoses: [], plans: [], failure: undefined, ...fields };
 }

@@ -67,14 +67,16 @@ export function fakeCompose(host: FakeHost): Compose {
         for (let n = 0; n < from.replicas; n += 1) host.create(from, inherited);
       });
     },
-    runOneOff: (source, name, argv, labels) =>
-      host.act(`run ${name} ${argv.join(" ")}`, () => {
+    runOneOff: async (source, name, argv, labels, isNeeded) => {
+      if (!(await isNeeded())) return;
+      await host.act(`run ${name} ${argv.join(" ")}`, () => {
         host.assertThere();
         const from = serviceIn(resolved(source), name);
         const container = host.create({ ...from, containerName: undefined }, { oneOff: true, labels });
         for (const attachment of container.networks) attachment.aliases = [];
         host.run(container);
-      }),
+      });
+    },
     writePins: (texts) =>
       host.act(
         `pins ${[...texts].map(([name, text]) => `${name}=${text.split("@")[0]}`).join(" ")}`.trim(),

@@ -1,4 +1,12 @@
-import { accept, type Deployment, type DeploymentRequest, type Part } from "../../src/core/deployment.ts";
+import {
+  accept,
+  type Deployment,
+  type DeploymentRequest,
+  type Diagnosis,
+  type EndStatus,
+  type Outcome,
+  type Part,
+} from "../../src/core/deployment.ts";
 import { START } from "./clock.ts";
 
 /** A deployment that has begun: of one service or several, which bring their images with `parts`, or all run `image`. */
@@ -47,4 +55,25 @@ export function requestFor(
 /** A deployment that waits for its turn, of `web` unless others are named. */
 export function queued(id: string, at = 1, services: string | readonly string[] = "web"): Deployment {
   return accept(id, requestFor(services), "me", at);
+}
+
+/** How a deployment ended: with new containers or not, and nothing to say about it, unless the fields say otherwise. */
+export function outcomeOf(status: EndStatus, fields: Partial<Outcome> = {}): Outcome {
+  const changed = status === "succeeded";
+  return { status, digests: new Map(), diagnoses: [], reason: "", code: undefined, changed, ...fields };
+}
+
+/** What a container that ran out of memory left behind. */
+export function diagnosisOf(fields: Partial<Diagnosis> = {}): Diagnosis {
+  return {
+    service: "web",
+    container: "0123456789ab",
+    exitCode: 137,
+    signal: "SIGKILL",
+    oomKilled: true,
+    restarts: 2,
+    health: "HTTP 503",
+    output: ["one", "two"],
+    ...fields,
+  };
 }

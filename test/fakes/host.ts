@@ -149,5 +149,11 @@ export function hashOf({ configHash, image, builtImage }: Service): string {
 }
 
 function attachment(service: string): Attachment {
-  return { network: "shop_default", networkId: "id of shop_default", aliases: [service], address: "" };
+  return {
+    network: "shop_default",
+    networkId: "id of shop_default",
+    aliases: [service],
+    address: "",
+    settings: {},
+  };
 }

@@ -1,6 +1,6 @@
 import { type Deployment, hasEnded, servicesOf } from "../../src/core/deployment.ts";
 import type { DeploymentEvent, ReadKey } from "../../src/core/history.ts";
-import type { Guard } from "../../src/core/order.ts";
+import { compareRuns, type Guard } from "../../src/core/order.ts";
 import type { SpentKey } from "../../src/core/repeat.ts";
 import type { BroughtImage, Look, Origin, Pin, Progress, Store, Version } from "../../src/core/store.ts";
 
@@ -21,11 +21,16 @@ export function fakeStore(): Store {
 
   function save(deployment: Deployment): void {
     deployments.set(deployment.id, structuredClone(deployment));
-    if (hasEnded(deployment)) progresses.delete(deployment.id);
+    if (hasEnded(deployment) && !isPinned(deployment.id)) progresses.delete(deployment.id);
   }
   function dropVersion({ service, deployment }: Pick<Version, "service" | "deployment">): void {
     versions = versions.filter((each) => each.service !== service || each.deployment !== deployment);
   }
+  const isPinned = (id: string): boolean => [...pins.values()].some(({ deployment }) => deployment === id);
+  const isUnfinished = (id: string): boolean => {
+    const deployment = deployments.get(id);
+    return deployment !== undefined && !hasEnded(deployment);
+  };
   const newestFirst = (): Deployment[] =>
     [...deployments.values()].toSorted((a, b) => b.createdAt - a.createdAt || (b.id < a.id ? -1 : 1));
 
@@ -75,8 +80,10 @@ export function fakeStore(): Store {
         keys.set(JSON.stringify([key.issuer, key.key]), { ...key, deployment: deployment.id });
       if (run === undefined) return;
       for (const service of servicesOf(deployment)) {
-        const guard = { service, run: { ...run }, deployment: deployment.id };
-        guards.set(JSON.stringify([service, run.workflow]), guard);
+        const at = JSON.stringify([service, run.workflow]);
+        const known = guards.get(at);
+        if (known !== undefined && compareRuns(run, known.run) < 0) continue;
+        guards.set(at, { service, run: { ...run }, deployment: deployment.id });
       }
     },
     update: save,
@@ -108,6 +115,8 @@ export function fakeStore(): Store {
     pins: () => structuredClone([...pins.values()].toSorted((a, b) => compare(a.service, b.service))),
     commit(commits) {
       for (const { pin, version, origins: made } of commits) {
+        const replaced = pins.get(pin.service)?.deployment ?? "";
+        if (!isUnfinished(replaced)) progresses.delete(replaced);
         pins.set(pin.service, structuredClone(pin));
         dropVersion(version);
         versions.push(structuredClone(version));
@@ -135,7 +144,9 @@ export function fakeStore(): Store {
     dropPin: (service) => void pins.delete(service),
     origin: (container) => structuredClone(origins.get(container)),
     neededRecords() {
-      const plans = [...progresses.values()].flatMap((progress) => progress.plans);
+      const plans = [...progresses]
+        .filter(([id]) => isUnfinished(id))
+        .flatMap(([, progress]) => progress.plans);
       const needed = [
         ...pins.values(),
         ...versions,

@@ -21,6 +21,13 @@ END;
 INSERT INTO parts (deployment, position, service, image, digest, created_at, status)
   SELECT id, 0, service, image, digest, created_at, status FROM deployments;
 
+-- JSON: what failed containers left behind, if any did. For people only, and large beside a deployment: not in its row,
+-- which is read in lists and looked at for damage at the start.
+CREATE TABLE diagnoses (
+  deployment TEXT PRIMARY KEY REFERENCES deployments (id) ON DELETE CASCADE,
+  containers TEXT NOT NULL
+) STRICT;
+
 -- What was committed and can be gone back to; `seq` is the order of the commits.
 CREATE TABLE versions (
   seq INTEGER PRIMARY KEY,
@@ -52,24 +59,23 @@ INSERT INTO versions (service, deployment, image_text, file_image, digest, image
 ALTER TABLE deployments ADD COLUMN kind TEXT NOT NULL DEFAULT 'deploy';
 ALTER TABLE deployments ADD COLUMN target_deployment TEXT;
 ALTER TABLE deployments ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
--- JSON: what failed containers left behind.
-ALTER TABLE deployments ADD COLUMN diagnoses TEXT NOT NULL DEFAULT '[]';
--- JSON: how far its rollout has come, and the way back; only while it has not ended.
+-- JSON: how far its rollout has come, and the way back; only while it has not ended or is what a service is pinned to.
 ALTER TABLE deployments ADD COLUMN progress TEXT;
 
 UPDATE deployments SET attempts = 1 WHERE started_at IS NOT NULL;
 
--- A rollout that the version before this one left unfinished. Committed: tidied up. What ran may have been stopped: undone,
--- for which the new version need not be known. Nothing touched yet: like any other that was only being prepared.
+-- A rollout that the version before this one left unfinished. Committed, which its pin says: tidied up. What ran may have
+-- been stopped: undone, for which the new version need not be known. Nothing touched yet: like any other that was only being
+-- prepared.
 UPDATE deployments SET progress = (
   SELECT json_object(
-    'stage', CASE
-      WHEN pins.deployment = deployments.id THEN 'committed'
-      WHEN json_extract(before, '$.switching') THEN 'going_back'
-      ELSE 'preparing' END,
+    'stage', CASE WHEN json_extract(before, '$.switching') THEN 'going_back' ELSE 'preparing' END,
+    'doneBefore', json_array(),
+    'diagnoses', json_array(),
     'plans', json_array(json_object(
       'service', deployments.service,
       'strategy', 'recreate',
+      'inPlace', json('false'),
       'version', json_object(
         'service', deployments.service,
         'imageText', COALESCE(pins.image_text, ''),
@@ -79,16 +85,13 @@ UPDATE deployments SET progress = (
         'recorded', COALESCE(pins.recorded, ''),
         'configHash', COALESCE(versions.config_hash, ''),
         'number', COALESCE(versions.number, 0)),
-      'settings', json(fallback.settings),
       'replicas', MAX(1, json_array_length(before, '$.running')),
       'candidates', json_array(),
       'before', json_object(
         'running', json_extract(before, '$.running'),
         'all', json_extract(before, '$.all'),
-        'recorded', json_extract(before, '$.recorded'),
-        'settings', json(fallback.settings)))))
-  FROM (SELECT '{"strategy":"auto","watchMs":10000,"before":[],"images":[],"sharedVolumes":false}' AS settings) AS fallback
-    LEFT JOIN pins ON pins.service = deployments.service AND pins.deployment = deployments.id
+        'recorded', json_extract(before, '$.recorded')))))
+  FROM (SELECT 1) LEFT JOIN pins ON pins.service = deployments.service AND pins.deployment = deployments.id
     LEFT JOIN versions ON versions.service = pins.service AND versions.deployment = pins.deployment)
 WHERE ended_at IS NULL AND before IS NOT NULL;
 

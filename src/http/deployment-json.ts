@@ -1,0 +1,54 @@
+import type { Deployment, Diagnosis } from "../core/deployment.ts";
+import type { DeploymentSummary } from "../core/history.ts";
+
+/**
+ * A deployment as callers see it, with what its failed containers left behind; times are RFC 3339 in UTC, what is not known
+ * yet is null.
+ */
+export function deploymentJson(deployment: Deployment): Record<string, unknown> {
+  return { ...summaryJson(deployment), diagnosis: deployment.diagnoses.map(diagnosisJson) };
+}
+
+/** As lists have it. `service`, `image` and `digest` are those of its one service, and null when it has several. */
+export function summaryJson(deployment: DeploymentSummary): Record<string, unknown> {
+  const services = deployment.parts.map(({ service, image, digest }) => ({
+    service,
+    image: image ?? null,
+    digest: digest ?? null,
+  }));
+  const only = services.length === 1 ? services[0] : undefined;
+  return {
+    id: deployment.id,
+    kind: deployment.kind,
+    service: only?.service ?? null,
+    image: only?.image ?? null,
+    digest: only?.digest ?? null,
+    services,
+    to: deployment.to ?? null,
+    status: deployment.status,
+    superseded_by: deployment.supersededBy ?? null,
+    reason: deployment.reason,
+    changed: deployment.changed ?? null,
+    attempts: deployment.attempts,
+    created_at: time(deployment.createdAt),
+    started_at: time(deployment.startedAt),
+    ended_at: time(deployment.endedAt),
+  };
+}
+
+function diagnosisJson(diagnosis: Diagnosis): Record<string, unknown> {
+  return {
+    service: diagnosis.service,
+    container: diagnosis.container,
+    exit_code: diagnosis.exitCode ?? null,
+    signal: diagnosis.signal ?? null,
+    oom_killed: diagnosis.oomKilled,
+    restarts: diagnosis.restarts,
+    health: diagnosis.health ?? null,
+    output: diagnosis.output,
+  };
+}
+
+function time(milliseconds: number | undefined): string | null {
+  return milliseconds === undefined ? null : new Date(milliseconds).toISOString();
+}
