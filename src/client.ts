@@ -149,7 +149,11 @@ export function createClient(socket: string, fetch: Fetch = globalThis.fetch) {
         if (service !== undefined) query.set("service", service);
         if (status !== undefined) query.set("status", status);
         if (next !== "") query.set("before", next);
-        const page: z.infer<typeof PageAnswer> = await ask("GET", `/deployments?${query.toString()}`, PageAnswer);
+        const page: z.infer<typeof PageAnswer> = await ask(
+          "GET",
+          `/deployments?${query.toString()}`,
+          PageAnswer,
+        );
         found.push(...page.deployments);
         next = page.next;
       }

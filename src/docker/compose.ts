@@ -30,10 +30,9 @@ const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 /** A signal to our whole service (the original's unit) ends Compose too; the step is then done again. */
 const ATTEMPTS_WHEN_KILLED = 3;
 
+const DONE: RunResult = { exitCode: 0, signal: undefined, stdout: "", stderr: "", timedOut: false };
 /** In STATE_DIR, for `docker compose -f <compose file> -f <this>`. */
 export const PINS_FILE = "pins.compose.yml";
-
-const DONE: RunResult = { exitCode: 0, signal: undefined, stdout: "", stderr: "", timedOut: false };
 
 type Snapshot = { project: Project; resolved: Resolved };
 

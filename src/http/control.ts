@@ -6,7 +6,7 @@ import type { Restarted } from "../core/restart.ts";
 import type { UpStep } from "../core/up.ts";
 import { readBody } from "./body.ts";
 import { type HttpContext, IDLE_SECONDS } from "./context.ts";
-import { deploymentJson } from "./deployments.ts";
+import { deploymentJson } from "./deployment-json.ts";
 import { replyJson } from "./reply.ts";
 import type { Route } from "./server.ts";
 import { holdTurn } from "./turn.ts";
