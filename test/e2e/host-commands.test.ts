@@ -70,7 +70,7 @@ test("status, history and logs tell of a deployment, and rollback undoes it", as
   expect(status.stdout).toMatch(
     new RegExp(`\\nweb {3,}running {3,}- {3,}${imageOf("v2")} {3,}sha256:[0-9a-f]{12} `),
   );
-  const { versions } = json(await command("status", "--json")).services[0];
+  const { versions } = json(await command("status", "web", "--json")).services[0];
   expect(versions.map((version: { current: boolean }) => version.current)).toEqual([true, false]);
   const story = await command("logs", newest.id);
   expect(story.stdout).toMatch(/ accepted .*\n(.*\n)+.* committed /);
@@ -124,7 +124,8 @@ test("up brings up what is missing and applies an edit of the file with the imag
   expect((await command("status")).stdout).not.toContain("differs from");
 
   const again = await command("up", "--json");
-  expect(json(again).services.map(({ did }: { did: string }) => did)).toEqual(["left_alone", "left_alone"]);
+  const did = new Set(json(again).services.map((step: { did: string }) => step.did));
+  expect([...did]).toEqual(["left_alone"]);
   expect((await lifeOf(project, "web")).id).toBe(after.id);
 });
 
