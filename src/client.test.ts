@@ -98,8 +98,8 @@ test("an answer that is not the daemon's is one that cannot be understood", asyn
 });
 
 test("fields of a newer daemon are passed on", async () => {
-  answer = () => Response.json(DEPLOYMENT);
-  expect(await client.deployment("d1")).toEqual(DEPLOYMENT as never);
+  answer = () => Response.json({ deployments: [DEPLOYMENT], next: null });
+  expect(await client.deployments({ limit: 1 })).toEqual([DEPLOYMENT as never]);
 });
 
 test("a long list is read page by page, never more than wanted", async () => {
