@@ -40,8 +40,15 @@ export type Daemon = {
  * Wires the program together and starts it; when it resolves, requests are answered, and everything slow (Docker, the
  * registry, bringing services up) goes on behind them.
  * Errors: `config` for keys, STATE_DIR, RUN_DIR, database or port that cannot be used.
+ * @param wrap for tests that look at, or end, what deployments do
  */
-export function startDaemon(config: Config, env: Environment, version: string, log: Log): Daemon {
+export function startDaemon(
+  config: Config,
+  env: Environment,
+  version: string,
+  log: Log,
+  wrap: (ports: Ports) => Ports = (ports) => ports,
+): Daemon {
   const clock = systemClock;
   const keys = openKeyStore({ path: config.jwtPublicKeyPath, log });
   const adapters = createAdapters(config, env, clock, log);
@@ -51,7 +58,7 @@ export function startDaemon(config: Config, env: Environment, version: string, l
   const queue = new Queue();
   const compose = holdProjectName(adapters.compose, store);
   const journal = new LiveJournal(store, clock, log);
-  const ports: Ports = {
+  const ports = wrap({
     ...adapters,
     ...pullAfterRemovals(adapters.engine, adapters.registry),
     compose,
@@ -60,7 +67,7 @@ export function startDaemon(config: Config, env: Environment, version: string, l
     clock,
     log,
     inTurn: queue.inTurn,
-  };
+  });
 
   const stopping = new AbortController();
   const { promise: recovered, resolve: onRecovered } = Promise.withResolvers<void>();

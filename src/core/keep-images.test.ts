@@ -76,26 +76,3 @@ test("a failure only warns, and the next call makes up for it", async () => {
   await keepImages(world);
   expect(kept()).toHaveLength(1);
 });
-
-test("an image with a digest of its registry is created by that, nothing is tagged", async () => {
-  const { world } = scene();
-  await ship(world, "d1", "web:v1");
-  world.calls.length = 0;
-  const image = (await world.engine.image(`web@${digestOf("web:v1")}`))!;
-  const text = await lastingText(REFERENCE, image, running("web", { id: "d2" }), "web", world);
-  expect(text).toBe(`web:v1@${digestOf("web:v1")}`);
-  expect(world.calls).toEqual([]);
-});
-
-test("an image that no registry knows is created by our tag, which is there before it is needed", async () => {
-  const { world, kept } = scene();
-  world.images.set("web:v1", "sha256:built");
-  const image = {
-    ...(await world.engine.image("web:v1"))!,
-    // Of another repository; and the containerd image store makes one up for each name an image has.
-    digests: [`other@${digestOf("x")}`, `deployer.local/keep@${digestOf("x")}`],
-  };
-  const text = await lastingText(REFERENCE, image, running(["db", "web"], { id: "d2" }), "web", world);
-  expect(text).toBe("deployer.local/keep:d2.1");
-  expect(kept()).toEqual([["deployer.local/keep:d2.1", "sha256:built"]]);
-});

@@ -159,7 +159,7 @@ export interface Engine {
     credential: Credential | undefined,
     progress: (progress: PullProgress) => void,
     signal: AbortSignal,
-    platform?: string | undefined,
+    platform?: string,
   ): Promise<void>;
 }
 

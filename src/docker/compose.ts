@@ -115,6 +115,11 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     return [composeFile, candidateFile];
   }
 
+  function readRecord(name: string): Resolved {
+    const text = records.read(name);
+    return parseResolved(text, text);
+  }
+
   async function record(images: ImageTexts): Promise<string> {
     return records.save(withImages((await snapshot()).resolved, images));
   }
@@ -128,8 +133,7 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     },
     record,
     async recorded(name) {
-      const text = records.read(name);
-      const resolved = parseResolved(text, text);
+      const resolved = readRecord(name);
       return toProject(resolved, withoutProfile(resolved));
     },
     async forget(needed) {
@@ -157,7 +161,7 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     },
     async runOneOff(source, service, argv, labels, isNeeded) {
       const recorded = "recorded" in source ? source.recorded : await record(source.images);
-      const content = oneOffProject(records.read(recorded), service);
+      const content = oneOffProject(readRecord(recorded), service);
       // Among the recorded configurations: it holds secrets as they do, and what a killed daemon leaves of it goes with them.
       const file = records.file(`one-off-${newId()}`);
       await change(`running a command of "${service}"`, async () => {
