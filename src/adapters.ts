@@ -37,8 +37,6 @@ export function createAdapters(config: Config, env: Environment, clock: Clock, l
     disk: systemDisk,
     compose: createCompose({ composeFile: config.composeFile, stateDir: config.stateDir, env, run, log }),
     registry: createRegistry({ engine, clock, log, ...docker, ...ecr }),
-    probe: httpProbe,
-    disk: systemDisk,
   };
 }
 

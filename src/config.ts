@@ -126,6 +126,17 @@ export function checkConfig(env: Environment, user: User): { config: Config } | 
   return { problems };
 }
 
+/**
+ * Where the control socket of a daemon may be, for commands that have none of its other settings: where RUN_DIR says, else
+ * where a daemon of this user has it, else where one of root or of our unit has it.
+ */
+export function runDirs(env: Environment, user: User): string[] {
+  const named = env["RUN_DIR"] || env["RUNTIME_DIRECTORY"];
+  if (named) return [firstPath(named)];
+  const stateDir = env["STATE_DIR"] || defaultStateDir(user, env["XDG_STATE_HOME"]);
+  return user.uid === 0 ? [ROOT_RUN_DIR] : [join(stateDir, "run"), ROOT_RUN_DIR];
+}
+
 export function configView(config: Config, version: string): ConfigView {
   return {
     version,

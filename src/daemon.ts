@@ -11,13 +11,16 @@ import { keepRetention } from "./core/retention.ts";
 import { createServices } from "./core/services.ts";
 import { Upkeep } from "./core/upkeep.ts";
 import { Worker } from "./core/worker.ts";
+import type { Daemon as HttpDaemon } from "./http/daemon.ts";
 import { createReadiness, type Probe } from "./http/readiness.ts";
-import { serve } from "./http/serve.ts";
+import { serve, serveControl } from "./http/serve.ts";
+import { createHost } from "./host.ts";
 import { openStore, type OpenStore } from "./sqlite/store.ts";
 import { bootId } from "./system/boot.ts";
 import { systemClock } from "./system/clock.ts";
 import { newId } from "./system/id.ts";
 import { lockStateDir } from "./system/lock.ts";
+import { openRunDir } from "./system/run-dir.ts";
 import { killStrays } from "./system/strays.ts";
 import { openKeyStore } from "./tokens/key-store.ts";
 import { createReadKeys } from "./tokens/read-keys.ts";
@@ -29,25 +32,33 @@ const LAST_REPLIES_MS = 10_000;
 export type Daemon = {
   /** For callers on this host. */
   url: string;
-  /** Refuses new deployments, finishes or undoes the running one, then lets go of port, database and lock. */
+  /** Refuses new deployments, finishes or undoes the running one, then lets go of port, socket, database and locks. */
   stop(): Promise<void>;
 };
 
 /**
  * Wires the program together and starts it; when it resolves, requests are answered, and everything slow (Docker, the
  * registry, bringing services up) goes on behind them.
- * Errors: `config` for keys, STATE_DIR, database or port that cannot be used.
+ * Errors: `config` for keys, STATE_DIR, RUN_DIR, database or port that cannot be used.
+ * @param wrap for tests that look at, or end, what deployments do
  */
-export function startDaemon(config: Config, env: Environment, version: string, log: Log): Daemon {
+export function startDaemon(
+  config: Config,
+  env: Environment,
+  version: string,
+  log: Log,
+  wrap: (ports: Ports) => Ports = (ports) => ports,
+): Daemon {
   const clock = systemClock;
   const keys = openKeyStore({ path: config.jwtPublicKeyPath, log });
   const adapters = createAdapters(config, env, clock, log);
   const lock = lockStateDir(config.stateDir);
+  const runDir = openRunDir(config.runDir);
   const store = openStore(config.stateDir);
   const queue = new Queue();
   const compose = holdProjectName(adapters.compose, store);
   const journal = new LiveJournal(store, clock, log);
-  const ports: Ports = {
+  const ports = wrap({
     ...adapters,
     ...pullAfterRemovals(adapters.engine, adapters.registry),
     compose,
@@ -56,7 +67,7 @@ export function startDaemon(config: Config, env: Environment, version: string, l
     clock,
     log,
     inTurn: queue.inTurn,
-  };
+  });
 
   const stopping = new AbortController();
   const { promise: recovered, resolve: onRecovered } = Promise.withResolvers<void>();
@@ -70,30 +81,40 @@ export function startDaemon(config: Config, env: Environment, version: string, l
   });
 
   const readKeys = createReadKeys(store, clock);
+  const services = createServices(ports);
 
-  const server = serve(
-    {
-      version,
-      debugMode: config.debugMode,
-      configView: configView(config, version),
-      verify: verifier,
-      readiness,
-      submit: (request, issuer, key) => worker.submit(request, issuer, key),
-      find: (id) => store.find(id),
-      list: (query) => store.list(query),
-      events: (id, after, limit) => store.events(id, after, limit),
-      watch: (id, wake) => journal.watch(id, wake),
-      isStopping: () => journal.isClosed,
-      grantRead: (id) => readKeys.grant(id),
-      mayRead: (token, id) => readKeys.opens(token, id),
-      services: createServices(ports),
-      ended: (id, signal) => worker.ended(id, signal),
-      logout: () => adapters.ecrTokens?.drop(),
-      log,
-      newRequestId: newId,
-    },
+  const daemon: HttpDaemon = {
+    version,
+    debugMode: config.debugMode,
+    configView: configView(config, version),
+    verify: verifier,
+    readiness,
+    submit: (request, issuer, key) => worker.submit(request, issuer, key),
+    find: (id) => store.find(id),
+    list: (query) => store.list(query),
+    events: (id, after, limit) => store.events(id, after, limit),
+    watch: (id, wake) => journal.watch(id, wake),
+    isStopping: () => journal.isClosed,
+    grantRead: (id) => readKeys.grant(id),
+    mayRead: (token, id) => readKeys.opens(token, id),
+    services,
+    ended: (id, signal) => worker.ended(id, signal),
+    logout: () => adapters.ecrTokens?.drop(),
+    log,
+    newRequestId: newId,
+  };
+  const host = createHost({
     config,
-  );
+    env,
+    ports,
+    queue,
+    worker,
+    services,
+    recovered,
+    stopping: stopping.signal,
+  });
+  const control = serveControl(daemon, host, runDir);
+  const server = serve(daemon, config);
   log.info("deployer-service started", { version, address: server.url, pid: process.pid });
   log.info(config.debugMode ? "Running in DEBUG mode" : "Running in PRODUCTION mode");
 
@@ -112,8 +133,9 @@ export function startDaemon(config: Config, env: Environment, version: string, l
       // Those who follow a deployment have its end by now; an open stream would keep the server from stopping.
       journal.close();
       stopping.abort(new Error("the daemon is stopping"));
-      await Promise.all([background, server.stop(LAST_REPLIES_MS)]);
+      await Promise.all([background, server.stop(LAST_REPLIES_MS), control.stop(LAST_REPLIES_MS)]);
       store.close();
+      runDir.release();
       lock.release();
     },
   };

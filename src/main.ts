@@ -1,13 +1,18 @@
 import { environment } from "./system/environment.ts";
 import { basename } from "node:path";
 
-import { check } from "./cli/check.ts";
+import { runCommand } from "./cli/command.ts";
+import { COMMANDS } from "./cli/commands.ts";
+import { controlSocket } from "./cli/control-socket.ts";
+import { EXIT } from "./cli/exit-codes.ts";
+import { isCommandName, unknownCommand, USAGE } from "./cli/help.ts";
 import { runJwt } from "./cli/jwt.ts";
-import { COMMAND_HELP, type CommandName, isCommandName, unknownWord, USAGE } from "./cli/output.ts";
-import { serve } from "./cli/serve.ts";
+import { createClient } from "./client.ts";
+import { printAll } from "./system/print.ts";
 import { BUILT, VERSION } from "./version.ts";
 
-const USAGE_ERROR = 2;
+/** What a shell says of a program whose reader has gone: 128 + SIGPIPE. */
+const READER_GONE = 141;
 
 // Not awaited at the top level: Bun cannot precompile a file that does.
 void main(basename(process.argv0), process.argv.slice(2)).then((code) => process.exit(code));
@@ -19,29 +24,25 @@ async function main(calledAs: string, args: string[]): Promise<number> {
   if (word === "jwt") return await jwt(rest);
   if (word === "--help" || word === "-h" || word === "help") return print(USAGE);
   if (word === "--version") return print(`${VERSION}\n`);
-  if (!isCommandName(word)) return complain(unknownWord(word));
-  if (rest.includes("--help") || rest.includes("-h")) return print(COMMAND_HELP[word]);
-  return await run(word, rest);
-}
-
-async function run(command: CommandName, args: string[]): Promise<number> {
-  const json = command === "check" && args.includes("--json");
-  const unexpected = args.find((arg) => !(json && arg === "--json"));
-  if (unexpected !== undefined) return complain(unknownWord(unexpected, command));
-  switch (command) {
-    case "serve":
-      return await serve(environment, VERSION);
-    case "check":
-      return await check(environment, { json, print });
-    case "version":
-      return print(`${VERSION}\n`);
+  if (!isCommandName(word)) {
+    complain(unknownCommand(word));
+    return EXIT.usage;
   }
+  return await runCommand(word, COMMANDS[word], rest, {
+    env: environment,
+    version: VERSION,
+    stdout: print,
+    stderr: complain,
+    now: Date.now,
+    sleep: Bun.sleep,
+    connect: () => createClient(controlSocket(environment)),
+  });
 }
 
 function jwt(args: string[]): Promise<number> {
   return runJwt(args, {
-    stdout: (text) => void print(text),
-    stderr: (text) => void process.stderr.write(text),
+    stdout: print,
+    stderr: complain,
     env: environment,
     now: Date.now,
     version: VERSION,
@@ -50,11 +51,10 @@ function jwt(args: string[]): Promise<number> {
 }
 
 function print(text: string): number {
-  process.stdout.write(text);
-  return 0;
+  if (!printAll(process.stdout.fd, text)) process.exit(READER_GONE);
+  return EXIT.succeeded;
 }
 
-function complain(text: string): number {
-  process.stderr.write(text);
-  return USAGE_ERROR;
+function complain(text: string): void {
+  printAll(process.stderr.fd, text);
 }

@@ -5,6 +5,7 @@ import { DeployerError, errorCode, publicMessage } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { makeStateDir } from "../system/lock.ts";
+import { makeRunDir } from "../system/run-dir.ts";
 import { openLog } from "../system/log.ts";
 import { currentUser } from "../system/user.ts";
 import { openKeyStore } from "../tokens/key-store.ts";
@@ -40,6 +41,7 @@ function allProblems(checked: ReturnType<typeof checkConfig>, env: Environment):
     ...("problems" in checked ? checked.problems.map(({ line }) => line) : []),
     ...(keys ? complaint(() => openKeyStore({ path: keys, log: { info() {}, error() {} } })) : []),
     ...(stateDir && isAbsolute(stateDir) ? complaint(() => makeStateDir(stateDir)) : []),
+    ...("config" in checked ? complaint(() => makeRunDir(checked.config.runDir)) : []),
   ];
 }
 

@@ -10,6 +10,7 @@ import type { Goal, Target } from "./target.ts";
 /** A migration of a large table takes its time; one that hangs must not hold the queue for ever. */
 const COMMAND_WITHIN_MS = 60 * 60_000;
 const LOOK_EVERY_MS = 250;
+const START_UNDER_WAY_MS = 3_000;
 
 /** The containers of these commands carry it: `<deployment>.<service>.<number>`. */
 const LABEL = "deployer-service.before";
@@ -56,9 +57,9 @@ async function runOne(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
-  const { engine, compose } = ports;
+  const { compose } = ports;
   const found = (await find(name, goal.project, ports)) ?? (await start());
-  if (found.state === "created") await engine.start(found.id);
+  await ensureStarted(found, ports);
   const ended = await untilEnded(found, argv, ports, signal);
   if (ended.exitCode !== 0) {
     await diagnose(deployment, ended.id, new Map(), ports);
@@ -72,15 +73,27 @@ async function runOne(
 
   async function start(): Promise<Container> {
     const isNeeded = async () => (await find(name, goal.project, ports)) === undefined;
-    await compose.runOneOff(goal.source, service.name, argv, { [LABEL]: name }, isNeeded);
+    const failure = await compose
+      .runOneOff(goal.source, service.name, argv, { [LABEL]: name }, isNeeded)
+      .then(() => undefined)
+      .catch((error: unknown) => error);
+    // Whatever became of Compose: where there is a container, the command may be at work.
     const started = await find(name, goal.project, ports);
     if (started !== undefined) return started;
-    throw removed(argv);
+    throw failure ?? removed(argv);
   }
 }
 
 async function find(name: string, project: Named, { engine }: Ports): Promise<Container | undefined> {
   return (await engine.containers(project.name)).find(({ labels }) => labels[LABEL] === name);
+}
+
+/** One whose Compose was killed between creating and starting it; a start that Docker had been asked for is waited for. */
+async function ensureStarted({ id, state }: Container, { engine, clock }: Ports): Promise<void> {
+  if (state !== "created") return;
+  await clock.sleep(START_UNDER_WAY_MS);
+  const now = await engine.container(id);
+  if (now?.state === "created") await engine.start(id);
 }
 
 async function untilEnded(

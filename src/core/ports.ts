@@ -123,6 +123,8 @@ export interface Engine {
   start(id: string): Promise<void>;
   /** Sends the container's stop signal, waits its grace, then kills it. Already stopped or gone is success. */
   stop(id: string): Promise<void>;
+  /** Stops a container as `stop` does, then starts it: one step of Docker's, which goes on when this process is killed. */
+  restart(id: string): Promise<void>;
   /** Removes a container, killing it if it runs; `volumes` also removes its anonymous volumes. Gone is success. */
   remove(id: string, options: { volumes: boolean }): Promise<void>;
   /** The last lines a container printed, stdout and stderr in order, without control characters. */
@@ -157,7 +159,7 @@ export interface Engine {
     credential: Credential | undefined,
     progress: (progress: PullProgress) => void,
     signal: AbortSignal,
-    platform?: string | undefined,
+    platform?: string,
   ): Promise<void>;
 }
 

@@ -7,8 +7,8 @@ const LIMIT = 200;
 
 /** Someone in the line, from coming to having ended. */
 type Claim = {
-  services: readonly string[];
-  /** The deployment it is; undefined for upkeep, which nothing supersedes and which waits for no release. */
+  services: readonly string[] | "all";
+  /** The deployment it is; undefined for what nothing supersedes: upkeep, which waits for no release, and `alone`. */
   deployment: string | undefined;
   /** It has never begun, so that a newer one may take its place. */
   isNew: boolean;
@@ -29,19 +29,33 @@ export class Queue {
   #isReleased = false;
 
   readonly inTurn: InTurn = <T>(service: string, task: () => Promise<T>): Promise<T> => {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    const work = async (): Promise<void> => {
-      const turn = (async () => await task())();
-      resolve(turn);
-      await turn;
-    };
-    const waiting = this.#line.findIndex((claim) => claim.deployment !== undefined && !claim.hasBegun);
+    const { promise, work } = asked(task);
+    const waiting = this.#line.findIndex((claim) => !isUpkeep(claim) && !claim.hasBegun);
     const place = waiting === -1 ? this.#line.length : waiting;
-    const claim = { services: [service], deployment: undefined, isNew: false, hasBegun: false, task: work };
+    const claim = claimOf([service], work);
     this.#line = this.#line.toSpliced(place, 0, claim);
     this.#advance();
     return promise;
   };
+
+  /**
+   * Runs a task while nothing else is at work on any service, nor on one that the file has only by then. It waits for the
+   * release, and what comes later waits for its end. Errors: the signal's reason, when it aborts before the task has begun.
+   */
+  alone<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { promise, work, giveUp } = asked(task);
+    const claim = claimOf("all", work);
+    const onAbort = (): void => {
+      if (claim.hasBegun) return;
+      this.#remove(claim);
+      giveUp(signal.reason);
+    };
+    this.#line.push(claim);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else this.#advance();
+    return promise;
+  }
 
   /** Deployments may begin from now on. Until then they hold nothing up: what leads to the release may need its turn. */
   release(): void {
@@ -98,11 +112,11 @@ export class Queue {
   }
 
   #advance(): void {
-    const taken = new Set(this.#line.filter(({ hasBegun }) => hasBegun).flatMap(({ services }) => services));
+    const ahead = this.#line.filter(({ hasBegun }) => hasBegun);
     for (const claim of this.#line) {
-      if (claim.hasBegun || (claim.deployment !== undefined && !this.#isReleased)) continue;
-      if (!claim.services.some((service) => taken.has(service))) this.#begin(claim);
-      for (const service of claim.services) taken.add(service);
+      if (claim.hasBegun || (!isUpkeep(claim) && !this.#isReleased)) continue;
+      if (!ahead.some((other) => overlap(claim, other))) this.#begin(claim);
+      ahead.push(claim);
     }
   }
 
@@ -127,12 +141,36 @@ export function decidedBy(request: Pick<DeploymentRequest, "kind" | "to" | "part
   return isStep ? [] : servicesOf(request);
 }
 
+/** A task, and what comes of it for whoever asked. */
+function asked<T>(task: () => Promise<T>) {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const work = async (): Promise<void> => {
+    const turn = (async () => await task())();
+    resolve(turn);
+    await turn;
+  };
+  return { promise, work, giveUp: reject };
+}
+
+function claimOf(services: Claim["services"], task: Claim["task"]): Claim {
+  return { services, deployment: undefined, isNew: false, hasBegun: false, task };
+}
+
+/** The daemon's own work on one service. */
+function isUpkeep({ deployment, services }: Claim): boolean {
+  return deployment === undefined && services !== "all";
+}
+
+function overlap({ services: some }: Claim, { services: others }: Claim): boolean {
+  return some === "all" || others === "all" || some.some((service) => others.includes(service));
+}
+
 /**
  * Whether a newer deployment, which decides on these services, makes a waiting older one pointless: they are all the older
  * one's. Nothing else matters, not who asked, nor whether an image was named: both, one after the other, would end as
  * the newer one alone.
  */
 function isCovered({ deployment, isNew, hasBegun, services }: Claim, decided: readonly string[]): boolean {
-  const waits = deployment !== undefined && isNew && !hasBegun;
-  return waits && services.every((service) => decided.includes(service));
+  if (deployment === undefined || !isNew || hasBegun || services === "all") return false;
+  return services.every((service) => decided.includes(service));
 }

@@ -31,6 +31,8 @@ const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 const ATTEMPTS_WHEN_KILLED = 3;
 
 const DONE: RunResult = { exitCode: 0, signal: undefined, stdout: "", stderr: "", timedOut: false };
+/** In STATE_DIR, for `docker compose -f <compose file> -f <this>`. */
+export const PINS_FILE = "pins.compose.yml";
 
 type Snapshot = { project: Project; resolved: Resolved };
 
@@ -46,7 +48,7 @@ export type ComposeOptions = {
 /** Docker Compose, driven by its command line. */
 export function createCompose({ composeFile, stateDir, env, run, log }: ComposeOptions): Compose {
   const records = createRecords(join(stateDir, "configs"));
-  const pinsFile = join(stateDir, "pins.compose.yml");
+  const pinsFile = join(stateDir, PINS_FILE);
   const candidateFile = join(stateDir, "candidate.compose.yml");
   let cached: { fingerprint: string; snapshot: Promise<Snapshot> } | undefined;
   let changes: Promise<unknown> = Promise.resolve();
@@ -113,6 +115,11 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     return [composeFile, candidateFile];
   }
 
+  function readRecord(name: string): Resolved {
+    const text = records.read(name);
+    return parseResolved(text, text);
+  }
+
   async function record(images: ImageTexts): Promise<string> {
     return records.save(withImages((await snapshot()).resolved, images));
   }
@@ -126,8 +133,7 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     },
     record,
     async recorded(name) {
-      const text = records.read(name);
-      const resolved = parseResolved(text, text);
+      const resolved = readRecord(name);
       return toProject(resolved, withoutProfile(resolved));
     },
     async forget(needed) {
@@ -155,7 +161,7 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     },
     async runOneOff(source, service, argv, labels, isNeeded) {
       const recorded = "recorded" in source ? source.recorded : await record(source.images);
-      const content = oneOffProject(records.read(recorded), service);
+      const content = oneOffProject(readRecord(recorded), service);
       // Among the recorded configurations: it holds secrets as they do, and what a killed daemon leaves of it goes with them.
       const file = records.file(`one-off-${newId()}`);
       await change(`running a command of "${service}"`, async () => {

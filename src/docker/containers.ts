@@ -24,7 +24,7 @@ const list = z.array(z.object({ Id: z.string().min(1) }));
 export function createContainers(
   transport: Transport,
   clock: Clock,
-): Pick<Engine, "containers" | "container" | "start" | "stop" | "remove"> {
+): Pick<Engine, "containers" | "container" | "start" | "stop" | "restart" | "remove"> {
   async function container(id: string): Promise<Container | undefined> {
     const inspection = await inspect(transport, id);
     return inspection && withNetworkIds(toContainer(inspection));
@@ -76,6 +76,17 @@ export function createContainers(
     if (!isStopped) throw refused(answer, `stop container ${id}`);
   }
 
+  async function restart(id: string): Promise<void> {
+    const inspection = await inspect(transport, id);
+    const graceMs = inspection === undefined ? 0 : stopGraceMs(inspection);
+    const answer = await transport.send({
+      method: "POST",
+      path: `${containerPath(id)}/restart`,
+      deadlineMs: graceMs + STOP_MARGIN_MS + START_DEADLINE_MS,
+    });
+    if (answer.status !== 204) throw refused(answer, `restart container ${id}`);
+  }
+
   async function remove(id: string, options: { volumes: boolean }): Promise<void> {
     const deadline = clock.now() + REMOVE_DEADLINE_MS;
     const answer = await transport.send({
@@ -94,7 +105,7 @@ export function createContainers(
     }
   }
 
-  return { container, containers, start, stop, remove };
+  return { container, containers, start, stop, restart, remove };
 }
 
 function stopGraceMs(inspection: Inspection): number {

@@ -23,8 +23,8 @@ const state = z.object({ Running: z.boolean(), ExitCode: z.number().nullish() })
 export type Execution = { id: string; argv: readonly string[]; deadlineMs: number };
 
 /**
- * `docker exec` without a terminal and without input. Docker has no way to end a command: one that is still running at the
- * deadline goes on in its container, until that stops.
+ * `docker exec` without a terminal and without input. Of its two output streams Docker keeps no common order. It has no
+ * way to end a command: one that is still running at the deadline goes on in its container, until that stops.
  */
 export async function execute(
   transport: Transport,

@@ -1,6 +1,11 @@
 import { expect, test } from "bun:test";
 
 import { oneOffProject } from "./one-off.ts";
+import { parseResolved } from "./resolved.ts";
+
+function oneOff(recorded: string): string {
+  return oneOffProject(parseResolved(recorded, recorded), "web");
+}
 
 function adapted(fields: Record<string, unknown>): unknown {
   const recorded = {
@@ -8,7 +13,7 @@ function adapted(fields: Record<string, unknown>): unknown {
     services: { web: fields, db: { image: "db:v1", build: "." } },
     volumes: { data: {} },
   };
-  return JSON.parse(oneOffProject(JSON.stringify(recorded), "web"));
+  return JSON.parse(oneOff(JSON.stringify(recorded)));
 }
 
 test("it is neither pulled nor built, and depends on nothing", () => {
@@ -18,6 +23,8 @@ test("it is neither pulled nor built, and depends on nothing", () => {
     name: "shop",
     services: { web: { image: "web:v2", pull_policy: "never" }, db: { image: "db:v1", build: "." } },
     volumes: { data: {} },
+    secrets: {},
+    configs: {},
   });
 });
 
@@ -38,14 +45,14 @@ test("it takes no address that is another container's", () => {
 });
 
 test("everything else is as it was recorded, numbers beyond JavaScript's and dollars too", () => {
-  const recorded = `{"services":{"web":{"environment":{"PRICE":"$$5"},"ulimits":{"nofile":9223372036854775807}}}}`;
-  const text = oneOffProject(recorded, "web");
+  const recorded = `{"name":"shop","services":{"web":{"environment":{"PRICE":"$$5"},"ulimits":{"nofile":9223372036854775807}}}}`;
+  const text = oneOff(recorded);
   expect(text).toContain("9223372036854775807");
   expect(text).toContain('"$$5"');
 });
 
 test("a service that is not there is an error", () => {
-  expect(() => oneOffProject('{"services":{}}', "web")).toThrow(
+  expect(() => oneOff('{"name":"shop","services":{}}')).toThrow(
     'the recorded configuration has no service "web"',
   );
 });

@@ -6,8 +6,9 @@ import type { Daemon } from "./daemon.ts";
 /** RFC 6750, 2.1: the scheme in any case; the original tolerated spaces around the token. */
 const BEARER = /^bearer[ \t]+([^ \t,]+)[ \t]*$/i;
 
-/** Who sent this request. Errors: `unauthorized`, whatever is wrong; its message is the cause, for the log only. */
+/** Who sent this request, by its connection or its token. Errors: `unauthorized`, whatever is wrong; its message is the cause, for the log only. */
 export async function authenticate(c: HttpContext, daemon: Daemon): Promise<Caller> {
+  if (c.env.caller !== undefined) return c.env.caller;
   const token = bearerToken(c);
   if (token === undefined) throw new DeployerError("unauthorized", "no bearer token");
   try {
@@ -28,7 +29,7 @@ export async function authenticateReader(c: HttpContext, daemon: Daemon, id: str
 
 /** The caller of a request that needs none: undefined for no token and for one that is not accepted. */
 export async function authenticateIfAsked(c: HttpContext, daemon: Daemon): Promise<Caller | undefined> {
-  if (bearerToken(c) === undefined) return undefined;
+  if (c.env.caller === undefined && bearerToken(c) === undefined) return undefined;
   try {
     return await authenticate(c, daemon);
   } catch {

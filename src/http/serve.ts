@@ -1,7 +1,10 @@
+import type { Caller } from "../core/caller.ts";
 import { DeployerError } from "../core/errors.ts";
+import type { RunDir } from "../system/run-dir.ts";
 import { within } from "../system/within.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
-import { IDLE_SECONDS } from "./context.ts";
+import { type App, IDLE_SECONDS } from "./context.ts";
+import { controlRoutes, type Host } from "./control.ts";
 import type { Daemon } from "./daemon.ts";
 import { createApp } from "./server.ts";
 
@@ -10,6 +13,8 @@ const HARD_BODY_LIMIT_BYTES = 64 * MAX_BODY_BYTES;
 /** For a listener that does not even end when its connections were cut. */
 const FORCED_STOP_MS = 1_000;
 const ABSOLUTE_URL = /^https?:\/\//;
+/** Whoever gets through to the control socket: which person that is the kernel knows, we do not. */
+const HOST: Caller = { issuer: "host" };
 
 export type Server = {
   port: number;
@@ -21,50 +26,69 @@ export type Server = {
 
 /** Listens. Errors: `config` when the address cannot be taken. */
 export function serve(daemon: Daemon, options: { port: number; bindAddress: string | undefined }): Server {
-  const app = createApp(daemon);
   const { port, bindAddress } = options;
-  const server = listen(options, () =>
+  const address = `${bindAddress ?? ""}:${port}`;
+  const server = listen(address, () =>
     Bun.serve({
       port,
       ...(bindAddress === undefined ? {} : { hostname: bindAddress }),
-      // Otherwise a fault is answered with a page that shows source code.
-      development: false,
       // Bun's default with development off is true: a second daemon would take half of the connections in silence.
       reusePort: false,
+      // Of a socket Bun lets nobody set it: it has the default, which is the same.
       idleTimeout: IDLE_SECONDS,
-      maxRequestBodySize: HARD_BODY_LIMIT_BYTES,
-      fetch(request, server) {
-        // Without a valid Host header Bun gives a relative URL, in which a router takes the first folder for the host.
-        if (!ABSOLUTE_URL.test(request.url)) return badRequest(daemon.newRequestId());
-        return app.fetch(request, {
-          remote: () => server.requestIP(request)?.address ?? "",
-          closeAfterIdle: (seconds) => server.timeout(request, seconds),
-        });
-      },
-      error(error) {
-        daemon.log.error("request failed outside its handler", { error });
-        return plain(500, "internal error", daemon.newRequestId());
-      },
+      ...answering(daemon, createApp(daemon)),
     }),
   );
   return {
     port: server.port ?? port,
     url: `http://${bindAddress === undefined || bindAddress === "0.0.0.0" ? "127.0.0.1" : server.hostname}:${server.port}`,
-    async stop(deadlineMs) {
-      if (await within(deadlineMs, server.stop(false))) return;
-      await within(FORCED_STOP_MS, server.stop(true));
+    stop: (deadlineMs) => stop(server, deadlineMs),
+  };
+}
+
+/**
+ * Listens on the control socket: the same routes and those for commands on this host, without a token, for those whom
+ * RUN_DIR lets in. Errors: `config`.
+ */
+export function serveControl(daemon: Daemon, host: Host, runDir: RunDir): Pick<Server, "stop"> {
+  const app = createApp(daemon, controlRoutes(host));
+  const server = listen(runDir.socket, () =>
+    Bun.serve({ unix: runDir.socket, ...answering(daemon, app, HOST) }),
+  );
+  runDir.open();
+  return { stop: (deadlineMs) => stop(server, deadlineMs) };
+}
+
+function answering(daemon: Daemon, app: App, caller?: Caller) {
+  return {
+    // Otherwise a fault is answered with a page that shows source code.
+    development: false,
+    maxRequestBodySize: HARD_BODY_LIMIT_BYTES,
+    fetch(request: Request, server: Bun.Server<undefined>) {
+      // Without a valid Host header Bun gives a relative URL, in which a router takes the first folder for the host.
+      if (!ABSOLUTE_URL.test(request.url)) return badRequest(daemon.newRequestId());
+      return app.fetch(request, {
+        remote: () => caller?.issuer ?? server.requestIP(request)?.address ?? "",
+        closeAfterIdle: (seconds) => server.timeout(request, seconds),
+        ...(caller === undefined ? {} : { caller }),
+      });
+    },
+    error(error: Error) {
+      daemon.log.error("request failed outside its handler", { error });
+      return plain(500, "internal error", daemon.newRequestId());
     },
   };
 }
 
-function listen<T>(
-  { port, bindAddress }: { port: number; bindAddress: string | undefined },
-  start: () => T,
-): T {
+async function stop(server: Bun.Server<undefined>, deadlineMs: number): Promise<void> {
+  if (await within(deadlineMs, server.stop(false))) return;
+  await within(FORCED_STOP_MS, server.stop(true));
+}
+
+function listen<T>(address: string, start: () => T): T {
   try {
     return start();
   } catch (cause) {
-    const address = `${bindAddress ?? ""}:${port}`;
     throw new DeployerError("config", `cannot listen on ${address}: ${reasonOf(cause)}`, { cause });
   }
 }

@@ -14,10 +14,13 @@ import { reply, replyJson, replyThrown } from "./reply.ts";
 import { getServices } from "./services.ts";
 import { isCallerGone, replyToNobody } from "./wait.ts";
 
+/** One method of one path; HEAD comes with GET. */
+export type Route = readonly [method: "GET" | "POST" | "DELETE", path: string, handler: Handler];
+
 type Handler = (c: HttpContext, daemon: Daemon) => Response | Promise<Response>;
 
-/** One method a path; HEAD comes with GET. */
-const ROUTES: readonly [method: "GET" | "POST", path: string, handler: Handler][] = [
+/** One method a path. */
+const ROUTES: readonly Route[] = [
   ["GET", "/health", getHealth],
   ["GET", "/ready", getReady],
   ["GET", "/version", getVersion],
@@ -31,8 +34,8 @@ const ROUTES: readonly [method: "GET" | "POST", path: string, handler: Handler][
   ["GET", "/services", getServices],
 ];
 
-/** The HTTP side as a function from requests to responses; `serve` puts it on a port. */
-export function createApp(daemon: Daemon): App {
+/** The HTTP side as a function from requests to responses; `serve` puts it on a port or a socket. */
+export function createApp(daemon: Daemon, more: readonly Route[] = []): App {
   const app: App = new Hono();
   app.use(async (c, next) => {
     const begin = performance.now();
@@ -42,7 +45,7 @@ export function createApp(daemon: Daemon): App {
     await next();
     logRequest(c, daemon.log, requestId, performance.now() - begin);
   });
-  for (const [method, path, handler] of ROUTES) {
+  for (const [method, path, handler] of [...ROUTES, ...more]) {
     app.on(method, path, (c) => handler(c, daemon));
     // Judged before the token: whoever asks wrongly learns no more than that.
     app.all(path, (c) => {

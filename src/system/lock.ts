@@ -8,7 +8,7 @@ const LOCK = "lock";
 /** Closing `/etc` or a home folder to everyone else would break the host. */
 const NOT_OURS = "it holds files of somebody else; name a folder that is empty or does not exist yet";
 
-/** A folder taken for this process alone; closes itself however the process ends. */
+/** A folder or file taken for this process alone; the kernel lets go of it however the process ends. */
 export type Lock = { release(): void };
 
 /**
@@ -18,9 +18,25 @@ export type Lock = { release(): void };
  */
 export function lockStateDir(stateDir: string): Lock {
   makeStateDir(stateDir);
-  const database = takeLock(stateDir);
+  const lock = takeLock(stateDir);
   // Only for the message to whoever comes second.
   writeFileSync(pidFile(stateDir), `${process.pid}\n`, { mode: 0o600 });
+  return lock;
+}
+
+/** Takes a file for this process alone, made if it is not there; undefined while another process has it. */
+export function lockFile(path: string): Lock | undefined {
+  let database: Database | undefined;
+  try {
+    database = new Database(path, { create: true });
+    database.run("PRAGMA busy_timeout = 0");
+    database.run("PRAGMA locking_mode = EXCLUSIVE");
+    database.run("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    database?.close();
+    if (errorCodeOf(cause) === "SQLITE_BUSY") return undefined;
+    throw cause;
+  }
   return { release: () => database.close() };
 }
 
@@ -36,20 +52,18 @@ export function makeStateDir(stateDir: string): void {
   }
 }
 
-function takeLock(stateDir: string): Database {
-  let database: Database | undefined;
+function takeLock(stateDir: string): Lock {
+  let lock: Lock | undefined;
   try {
-    database = new Database(join(stateDir, LOCK), { create: true });
-    database.run("PRAGMA busy_timeout = 0");
-    database.run("PRAGMA locking_mode = EXCLUSIVE");
-    database.run("BEGIN EXCLUSIVE");
-    return database;
+    lock = lockFile(join(stateDir, LOCK));
   } catch (cause) {
-    database?.close();
-    if (errorCodeOf(cause) !== "SQLITE_BUSY") throw unusable(stateDir, cause);
-    const message = `another deployer-service is already using STATE_DIR ${stateDir}${holder(stateDir)}`;
-    throw new DeployerError("config", message, { cause });
+    throw unusable(stateDir, cause);
   }
+  if (lock !== undefined) return lock;
+  throw new DeployerError(
+    "config",
+    `another deployer-service is already using STATE_DIR ${stateDir}${holder(stateDir)}`,
+  );
 }
 
 function unusable(stateDir: string, cause: unknown): DeployerError {

@@ -49,6 +49,14 @@ export function fakeEngine(host: FakeHost): Engine {
         if (["running", "restarting", "paused"].includes(host.seen(container).state))
           host.end(container, 143);
       }),
+    restart: (id) =>
+      host.act(`restart ${id}`, () => {
+        const container = host.existing(id);
+        const { cannotStart } = host.lifeOf(container);
+        host.end(container, 143);
+        if (cannotStart !== undefined) throw new DeployerError("docker", cannotStart);
+        host.run(container);
+      }),
     remove: (id, { volumes }) =>
       host.act(`remove ${id}${volumes ? " with volumes" : ""}`, () => {
         host.assertThere();

@@ -11,6 +11,14 @@ export type AppBehaviour = {
   /** Seconds before it listens. */
   startDelay?: number;
   ignoresTerm?: boolean;
+  /** `GET /cgi-bin/health` answers 503 for so many seconds, then 200; by itself 200 from the beginning. */
+  healthyAfter?: number | "never";
+  /** It answers 503 from so many seconds on; `GET /` goes on as ever. */
+  sickAfter?: number;
+  /** Serves, and after so many seconds takes memory until it is killed for it. */
+  allocateAfter?: number;
+  /** Told to stop, it takes no new connection, and finishes what it has begun for so many seconds. */
+  drainFor?: number;
 };
 
 const BUSYBOX = "/bin/busybox";
@@ -25,7 +33,17 @@ fi
 if [ -n "$APP_IGNORE_TERM" ]; then
   trap '' TERM
 else
-  trap 'echo "version $version stopping"; exit 0' TERM
+  trap 'echo "version $version stopping"; kill $server; sleep "\${APP_DRAIN_FOR:-0}"; exit 0' TERM
+fi
+well='200 OK'
+sick='503 Service Unavailable'
+echo "$well" >/tmp/health
+if [ -n "$APP_HEALTHY_AFTER" ]; then
+  echo "$sick" >/tmp/health
+  [ "$APP_HEALTHY_AFTER" = never ] || (sleep "$APP_HEALTHY_AFTER"; echo "$well" >/tmp/health) &
+fi
+if [ -n "$APP_SICK_AFTER" ]; then
+  (sleep "$APP_SICK_AFTER"; echo "$sick" >/tmp/health) &
 fi
 if [ -n "$APP_START_DELAY" ]; then
   sleep "$APP_START_DELAY" &
@@ -40,7 +58,19 @@ if [ -n "$APP_CRASH_AFTER" ]; then
   echo "version $version crashes" >&2
   exit 1
 fi
+if [ -n "$APP_ALLOCATE_AFTER" ]; then
+  sleep "$APP_ALLOCATE_AFTER" &
+  wait $!
+  echo "version $version takes all memory" >&2
+  all=0123456789abcdef
+  while :; do all=$all$all; done
+fi
 wait "$server"
+`;
+
+const HEALTH_PAGE = `#!/bin/sh
+status=$(cat /tmp/health)
+printf 'Status: %s\\r\\nContent-Type: text/plain\\r\\n\\r\\n%s\\n' "$status" "$status"
 `;
 
 const ENVIRONMENT_PAGE = `#!/bin/sh
@@ -67,6 +97,7 @@ export async function baseLayer(): Promise<Uint8Array<ArrayBuffer>> {
     { path: "www/", mode: 0o755, folder: true },
     { path: "www/cgi-bin/", mode: 0o755, folder: true },
     { path: "www/cgi-bin/env", mode: 0o755, content: ENVIRONMENT_PAGE },
+    { path: "www/cgi-bin/health", mode: 0o755, content: HEALTH_PAGE },
   ]);
 }
 
@@ -83,6 +114,10 @@ export function appEnvironment(behaviour: AppBehaviour): string[] {
     APP_EXIT_CODE: behaviour.exitCode,
     APP_CRASH_AFTER: behaviour.crashAfter,
     APP_START_DELAY: behaviour.startDelay,
+    APP_HEALTHY_AFTER: behaviour.healthyAfter,
+    APP_SICK_AFTER: behaviour.sickAfter,
+    APP_ALLOCATE_AFTER: behaviour.allocateAfter,
+    APP_DRAIN_FOR: behaviour.drainFor,
     APP_IGNORE_TERM: behaviour.ignoresTerm === true ? "yes" : undefined,
   };
   return Object.entries(settings)

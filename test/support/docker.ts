@@ -6,12 +6,15 @@ import { startContainerd } from "./containerd.ts";
 import { connectDocker, type DockerClient } from "./docker-client.ts";
 import { claimSlot, type DockerSlot } from "./docker-slot.ts";
 import { lastLines } from "./run.ts";
+import { mountSmallDisk } from "./small-disk.ts";
 import { endProcess, startTied } from "./tied-process.ts";
 import { waitFor } from "./wait.ts";
 
 /** A Docker engine of the tests' own. Its data lives until `stop`, through any number of `halt`, `kill` and `start`. */
 export type PrivateDocker = DockerClient & {
   dir: string;
+  /** Where images and containers are kept. */
+  dataRoot: string;
   /** Starts dockerd again on the same data; the first start has been done. */
   start(): Promise<void>;
   /** As `systemctl stop docker`: SIGTERM to dockerd, containers are stopped unless `liveRestore`. */
@@ -29,6 +32,8 @@ export type DockerOptions = {
   liveRestore?: boolean;
   /** How often dockerd itself tries a failing layer again (its default is 5, with pauses of 5, 10, 15, 20, 25 s). */
   maxDownloadAttempts?: number;
+  /** Size of the disk that images and containers are on; default: the machine's own disk. */
+  diskBytes?: number;
 };
 
 const START_DEADLINE = 60_000;
@@ -46,6 +51,8 @@ export async function startDocker(options: DockerOptions = {}): Promise<PrivateD
   const slot = await claimSlot();
   const { dir } = slot;
   writeFileSync(join(dir, "daemon.json"), "{}");
+  const dataRoot = join(dir, "data");
+  if (options.diskBytes !== undefined) await mountSmallDisk(dataRoot, options.diskBytes);
   const client = connectDocker(`unix://${dir}/docker.sock`);
   const log = join(dir, "dockerd.log");
   const containerd = await startContainerd(join(dir, "containerd"));
@@ -79,6 +86,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<PrivateD
   const docker: PrivateDocker = {
     ...client,
     dir,
+    dataRoot,
     start,
     halt,
     async kill() {

@@ -10,9 +10,17 @@ export type AppImage = AppBehaviour & {
   /** Paths that the image declares with VOLUME. */
   volumes?: readonly string[];
   env?: Readonly<Record<string, string>>;
-  /** A HEALTHCHECK that passes (asks the app) or never does. */
-  healthcheck?: { passes: boolean; intervalMs?: number };
+  healthcheck?: AppHealthcheck;
   user?: string;
+  /** In Go's words; default: this machine's. Its programs are this machine's all the same. */
+  architecture?: "amd64" | "arm64";
+};
+
+/** A HEALTHCHECK: it passes when the app serves, when the app says that it is healthy, or never. */
+export type AppHealthcheck = {
+  passes: boolean | "when healthy";
+  intervalMs?: number;
+  retries?: number;
 };
 
 export type Published = {
@@ -31,6 +39,7 @@ const MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json";
 const CONFIG_TYPE = "application/vnd.docker.container.image.v1+json";
 const LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const DEFAULT_INTERVAL = 500;
+const DEFAULT_RETRIES = 2;
 const NANOSECONDS = 1_000_000;
 const REQUEST_DEADLINE = 30_000;
 
@@ -68,7 +77,7 @@ function sharedBase(): Promise<Layer> {
 
 function configOf(image: AppImage, layers: readonly Layer[]): unknown {
   return {
-    architecture: process.arch === "arm64" ? "arm64" : "amd64",
+    architecture: image.architecture ?? (process.arch === "arm64" ? "arm64" : "amd64"),
     os: "linux",
     created: "2026-01-01T00:00:00Z",
     config: {
@@ -90,12 +99,19 @@ function configOf(image: AppImage, layers: readonly Layer[]): unknown {
   };
 }
 
-function healthcheckOf(check: { passes: boolean; intervalMs?: number }): unknown {
+function healthcheckOf(check: AppHealthcheck): unknown {
   const interval = (check.intervalMs ?? DEFAULT_INTERVAL) * NANOSECONDS;
-  const test = check.passes
-    ? ["CMD", "/bin/wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"]
-    : ["CMD", "/bin/false"];
-  return { Test: test, Interval: interval, Timeout: 2000 * NANOSECONDS, Retries: 2 };
+  const path = check.passes === "when healthy" ? "cgi-bin/health" : "";
+  const test =
+    check.passes === false
+      ? ["CMD", "/bin/sh", "-c", "echo there is no database; exit 1"]
+      : ["CMD-SHELL", `wget -q -O /dev/null "http://127.0.0.1:\${APP_PORT:-8080}/${path}"`];
+  return {
+    Test: test,
+    Interval: interval,
+    Timeout: 2000 * NANOSECONDS,
+    Retries: check.retries ?? DEFAULT_RETRIES,
+  };
 }
 
 function manifestOf(config: Blob, layers: readonly Layer[]): unknown {

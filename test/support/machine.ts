@@ -22,6 +22,8 @@ export const STAND_IN_TOOLS: readonly Tool[] = [
 const TEST_TOOLS: readonly Tool[] = [
   ...ENGINE_TOOLS,
   ...STAND_IN_TOOLS,
+  { command: "nsenter", package: "util-linux" },
+  { command: "mkfs.ext4", package: "e2fsprogs" },
   { command: "objdump", package: "binutils" },
   { command: "shellcheck", package: "shellcheck" },
   { command: "systemd-analyze", package: "systemd" },

@@ -31,6 +31,10 @@ const Inspection = z.object({
   Config: z.object({ Image: z.string() }),
 });
 
+const Networks = z.object({
+  NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }),
+});
+
 /** Every container of the project in any state, by service, then by age. */
 export async function lives(
   project: Project,
@@ -64,11 +68,27 @@ export async function lifeOf(project: Project, service: string, docker?: DockerC
   return life;
 }
 
+/** The IPv4 address of the only container of a service, in the only network it is in. */
+export async function addressOf(
+  project: Project,
+  service: string,
+  docker: DockerClient = stage().docker,
+): Promise<string> {
+  const { id } = await lifeOf(project, service, docker);
+  const { NetworkSettings } = Networks.parse(await (await docker.api(`/containers/${id}/json`)).json());
+  const [network, ...others] = Object.values(NetworkSettings.Networks);
+  if (network === undefined || others.length > 0) throw new Error(`${service} is not in one network`);
+  return network.IPAddress;
+}
+
 /** What answers on a port of this machine now; undefined when nobody does. */
 export async function ask(port: number | undefined): Promise<string | undefined> {
-  if (port === undefined) return undefined;
+  return port === undefined ? undefined : await askUrl(`http://127.0.0.1:${port}/`);
+}
+
+async function askUrl(url: string): Promise<string | undefined> {
   try {
-    const reply = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(ASK_DEADLINE) });
+    const reply = await fetch(url, { signal: AbortSignal.timeout(ASK_DEADLINE) });
     return reply.ok ? (await reply.text()).trim() : undefined;
   } catch {
     return undefined;
@@ -86,6 +106,20 @@ export async function expectVersion(project: Project, service: string, version: 
     return seen === version;
   }).catch((cause: unknown) => {
     throw new Error(`${service} should serve ${version} and serves ${seen ?? "nothing"}`, { cause });
+  });
+}
+
+/** Waits until a container of the service answers this version on its own address, published or not. */
+export async function expectVersionInside(
+  project: Project,
+  service: string,
+  version: string,
+  docker: DockerClient = stage().docker,
+): Promise<void> {
+  await waitFor(`${service} to serve ${version}`, SERVE_DEADLINE, async () => {
+    const [life, ...others] = await lives(project, service, docker);
+    if (life?.state !== "running" || others.length > 0) return false;
+    return (await askUrl(`http://${await addressOf(project, service, docker)}:8080/`)) === version;
   });
 }
 

@@ -6,6 +6,7 @@ import { z } from "zod";
 
 import type { DockerClient } from "./docker-client.ts";
 import { attempt, BASE_ENV, type Result, run } from "./run.ts";
+import { withShortWatch } from "./short-watch.ts";
 
 /** A compose project in a folder of its own, whose name is the project's, as with the original's users. */
 export type Project = {
@@ -54,6 +55,8 @@ export type ProjectOptions = {
   dotenv?: string;
   /** Other files by path relative to the folder. */
   files?: Readonly<Record<string, string>>;
+  /** Default: services that say nothing of `x-deployer.watch` are watched a second only. */
+  watch?: "as written";
 };
 
 const COMPOSE_FILE = "docker-compose.yml";
@@ -71,13 +74,21 @@ const ContainerList = z.array(
   }),
 );
 
-export function createProject({ docker, compose, dotenv, files, ...options }: ProjectOptions): Project {
+export function createProject({
+  docker,
+  compose,
+  dotenv,
+  files,
+  watch,
+  ...options
+}: ProjectOptions): Project {
   const root = mkdtempSync(join(tmpdir(), "dstest-project-"));
   const name = options.name ?? `p${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
   const dir = join(root, name);
   const home = join(root, "home");
   const file = join(dir, COMPOSE_FILE);
   const env = { ...BASE_ENV, HOME: home, DOCKER_HOST: docker.host };
+  const composeText = (text: string) => (watch === "as written" ? text : withShortWatch(text));
   const composeArgv = (args: readonly string[]) => ["docker", "compose", "-f", file, ...args];
 
   function writeFile(path: string, content: string, mode = 0o644): void {
@@ -86,7 +97,7 @@ export function createProject({ docker, compose, dotenv, files, ...options }: Pr
   }
 
   mkdirSync(home, { recursive: true });
-  writeFile(COMPOSE_FILE, compose);
+  writeFile(COMPOSE_FILE, composeText(compose));
   if (dotenv !== undefined) writeFile(".env", dotenv);
   for (const [path, content] of Object.entries(files ?? {})) writeFile(path, content);
 
@@ -104,7 +115,7 @@ export function createProject({ docker, compose, dotenv, files, ...options }: Pr
       });
     },
     containers: () => listContainers(docker, name),
-    write: (text) => writeFile(COMPOSE_FILE, text),
+    write: (text) => writeFile(COMPOSE_FILE, composeText(text)),
     writeFile,
     async remove() {
       await removeObjects(docker, name);

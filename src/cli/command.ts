@@ -1,0 +1,51 @@
+import { type Client, ClientError } from "../client.ts";
+import type { Environment } from "../config.ts";
+import { UsageError } from "./arguments.ts";
+import { EXIT, exitCodeOfError } from "./exit-codes.ts";
+import { COMMAND_HELP, type CommandName, mistake } from "./help.ts";
+
+/** What a command needs of the process. stdout is the result, stderr the talk. */
+export type Io = {
+  env: Environment;
+  version: string;
+  stdout: (text: string) => void;
+  stderr: (text: string) => void;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  sleep: (milliseconds: number) => Promise<void>;
+  /** To the daemon of this host; nothing is sent yet. */
+  connect: () => Client;
+};
+
+/** Resolves to the exit code. */
+export type Command = (args: string[], io: Io) => Promise<number>;
+
+/** Runs a command; what is wrong with its arguments, and what the daemon refuses, is said on stderr. */
+export async function runCommand(
+  name: CommandName,
+  command: Command,
+  args: string[],
+  io: Io,
+): Promise<number> {
+  const end = args.indexOf("--");
+  const own = end === -1 ? args : args.slice(0, end);
+  if (own.includes("--help") || own.includes("-h")) {
+    io.stdout(COMMAND_HELP[name]);
+    return EXIT.succeeded;
+  }
+  try {
+    return await command(args, io);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      io.stderr(mistake(error.message, COMMAND_HELP[name]));
+      return EXIT.usage;
+    }
+    if (!(error instanceof ClientError)) throw error;
+    io.stderr(`deployer-service: ${error.message}\n`);
+    return exitCodeOfError(error);
+  }
+}
+
+export function toJson(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}

@@ -1,0 +1,165 @@
+/** What the command line says of itself: lower case, no full stop, a hint with every mistake. */
+
+const COMMANDS = [
+  "serve",
+  "check",
+  "status",
+  "history",
+  "logs",
+  "rollback",
+  "restart",
+  "up",
+  "order",
+  "compose",
+  "version",
+] as const;
+export type CommandName = (typeof COMMANDS)[number];
+
+export function isCommandName(word: string): word is CommandName {
+  return COMMANDS.some((name) => name === word);
+}
+
+export const USAGE = `deployer-service - continuous delivery for one Docker host
+
+Usage:
+  deployer-service [command]
+
+The daemon:
+  serve      run it (what happens without a command)
+  check      look at everything it needs, say what to do about what is missing
+
+On its host, while it runs:
+  status     what should run, what runs, what can be gone back to
+  history    the deployments
+  logs       the story of a deployment
+  rollback   go back to the version before, or to that of an earlier deployment
+  restart    restart the containers of a service as they are
+  up         bring up what the compose file has and the host has not
+  order      forget the newest CI run of a service: order reset SERVICE
+  compose    docker compose with the daemon's files, pins and environment
+
+  jwt        sign, verify and make keys for the tokens of the webhook: sign | verify | keygen | version
+  version    print the version
+
+The daemon is configured by environment variables; "deployer-service serve --help" lists them.
+"deployer-service <command> --help" explains a command.
+`;
+
+const SOCKET = `The daemon is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group docker.
+`;
+
+const EXIT_CODES = `Exit code: 0 succeeded, 1 failed, 2 usage, 3 rolled back, 4 superseded, 5 rollback failed, 6 not authorized,
+7 no daemon that answers.
+`;
+
+export const COMMAND_HELP: Record<CommandName, string> = {
+  serve: `deployer-service serve - run the daemon
+
+Environment:
+  JWT_PUBLIC_KEY_PATH   public key that tokens are verified with: a PEM file, or a directory of them (required)
+  DOCKER_COMPOSE_FILE   path of the compose file (required)
+  AWS_REGION            region of the registry (required for REGISTRY_AUTH=ecr)
+  ECR_DOMAIN            <account>.dkr.ecr.<region>.amazonaws.com, or ECR_ACCOUNT_ID alone (likewise)
+  DEBUG_MODE            true or false (required)
+  PORT                  port to listen on (8686)
+  BIND_ADDRESS          address to listen on (all interfaces)
+  STATE_DIR             database and generated files (/var/lib/deployer-service for root)
+  RUN_DIR               control.sock, for the commands on the host (/run/deployer-service for root)
+  REGISTRY_AUTH         ecr, docker (the docker command's own credentials) or none (ecr)
+  JWT_ISSUERS           accepted iss claims, comma-separated (any)
+  JWT_MAX_LIFETIME      longest life of a token from now, in seconds (3600)
+  LOG_TIMEZONE          time zone of the log (America/Chicago)
+
+DOCKER_HOST, proxy variables and those of the AWS SDK are honoured.
+Log lines are JSON on stdout. SIGTERM finishes the running deployment, then ends with 0.
+`,
+  check: `deployer-service check [--here] [--json] - look at everything the daemon needs
+
+Judges the environment of the daemon if one runs, else that of the shell it is called from, and says which.
+One line each, pass or fail with what to do. Exit code 0 when all passed, 1 when something failed.
+
+  --here   judge the environment of this shell, also while a daemon runs
+  --json   print the result as JSON
+`,
+  status: `deployer-service status [SERVICE] [--json] - what should run, what runs, what can be gone back to
+
+Of each service: its containers, health, image and digest, since when and by which deployment, then how it differs from the
+compose file, the versions "rollback --to" can go back to, and the newest CI run of each workflow (see "order --help").
+Then the deployments that run or wait.
+
+  --json   print all there is to know as JSON
+
+${SOCKET}`,
+  history: `deployer-service history [SERVICE] [--status STATUS] [--limit N] [--json] - the deployments, newest first
+
+  --status STATUS   only those that are queued, running, succeeded, failed, rolled_back, rollback_failed or superseded
+  --limit N         at most so many (20)
+  --json            print them as JSON
+
+${SOCKET}`,
+  logs: `deployer-service logs ID [-f] [--json] - the story of a deployment
+
+  -f, --follow   go on until it has ended, also over a restart of the daemon
+  --json         print the events as JSON; with -f one a line, then the deployment
+
+With -f the exit code is that of the deployment.
+${EXIT_CODES}
+${SOCKET}`,
+  rollback: `deployer-service rollback SERVICE [--to ID] [--json] - go back to the version before, or to that of an earlier deployment
+
+Image and configuration of then, gated like every deployment; works without the registry. "status" lists the versions that
+can be gone back to.
+
+  --to ID   to the version that this deployment brought
+  --json    print the deployment as JSON when it has ended
+
+${EXIT_CODES}
+${SOCKET}`,
+  restart: `deployer-service restart SERVICE [--json] - restart the containers of a service as they are
+
+In its turn, one container after the other, each until it is up again. Neither image nor configuration change.
+
+  --json   print the result as JSON
+
+${SOCKET}`,
+  up: `deployer-service up [--json] - bring up what the compose file has and the host has not
+
+Services without a container are brought up. Those that differ from the compose file are deployed as it says, gated like
+every deployment, with the image they run unless the file names another. What a person stopped is left alone.
+
+  --json   print what was done as JSON
+
+${EXIT_CODES}
+${SOCKET}`,
+  order: `deployer-service order reset SERVICE [--json] - forget the newest CI run of a service
+
+A run that is older than the newest one of its workflow is refused. After a reset, as when a workflow was made anew and
+counts from 1 again, the next run is accepted whatever its number.
+
+  --json   print the result as JSON
+
+${SOCKET}`,
+  compose: `deployer-service compose -- ARGS - docker compose with the daemon's files, pins and environment
+
+What to use instead of a bare "docker compose", which would go back to the images of the compose file:
+  deployer-service compose -- ps
+  deployer-service compose -- up -d db
+
+Commands that change something wait for running deployments, and deployments wait for them; "exec", "logs" and others that
+only look do not. It runs in the daemon's folder: name files by their absolute path. The exit code is Compose's.
+Who may not read the daemon's environment (be root, or its user) can only look.
+
+${SOCKET}`,
+  version: `deployer-service version - print the version
+`,
+};
+
+/** What to say to a first word that means nothing. */
+export function unknownCommand(word: string): string {
+  const kind = word.startsWith("-") ? "flag" : "command";
+  return mistake(`unknown ${kind} ${JSON.stringify(word)}`, USAGE);
+}
+
+export function mistake(problem: string, help: string): string {
+  return `deployer-service: ${problem}\n\n${help}`;
+}

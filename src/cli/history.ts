@@ -1,0 +1,60 @@
+import type { DeploymentAnswer } from "../answers.ts";
+import { STATUSES } from "../core/deployment.ts";
+import { readArguments, UsageError } from "./arguments.ts";
+import { type Command, toJson } from "./command.ts";
+import { EXIT } from "./exit-codes.ts";
+import { nameOf } from "./follow.ts";
+import { shortImage, table } from "./tables.ts";
+import { duration, localTime } from "./times.ts";
+
+const DEFAULT_LIMIT = 20;
+/** The daemon keeps no more. */
+const MAX_LIMIT = 10_000;
+
+export const history: Command = async (args, io) => {
+  const { words, flags, values } = readArguments(
+    "history",
+    args,
+    { status: { kind: "value" }, limit: { kind: "value" }, json: { kind: "flag" } },
+    ["[SERVICE]"],
+  );
+  const status = values.get("status");
+  if (status !== undefined && !STATUSES.some((known) => known === status))
+    throw new UsageError(`unknown status ${JSON.stringify(status)}; there are ${STATUSES.join(", ")}`);
+  const limit = values.has("limit") ? parseLimit(values.get("limit") ?? "") : DEFAULT_LIMIT;
+  const deployments = await io.connect().deployments({ service: words[0], status, limit });
+  io.stdout(flags.has("json") ? toJson({ deployments }) : deploymentTable(deployments, io.now()));
+  return EXIT.succeeded;
+};
+
+export function deploymentTable(deployments: readonly DeploymentAnswer[], now: number): string {
+  return table(
+    ["DEPLOYMENT", "CREATED", "SERVICE", "IMAGE", "STATUS", "TOOK", "BY"],
+    deployments.map((deployment) => [
+      deployment.id,
+      localTime(deployment.created_at),
+      nameOf(deployment),
+      imageOf(deployment),
+      deployment.status,
+      tookOf(deployment, now),
+      deployment.issuer,
+    ]),
+  );
+}
+
+function imageOf({ kind, services }: DeploymentAnswer): string {
+  const images = new Set(services.flatMap(({ image }) => (image === null ? [] : [shortImage(image)])));
+  if (images.size > 0) return [...images].join(", ");
+  return kind === "rollback" ? "(rollback)" : "(as in the file)";
+}
+
+function tookOf({ started_at, ended_at }: DeploymentAnswer, now: number): string {
+  if (started_at === null) return "";
+  return duration((ended_at === null ? now : Date.parse(ended_at)) - Date.parse(started_at));
+}
+
+function parseLimit(text: string): number {
+  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new UsageError(`flag "--limit" needs a number from 1 to ${MAX_LIMIT}`);
+}
