@@ -232,6 +232,19 @@ describe("after the old one is stopped", () => {
     expect(here.store.pins()).toEqual([]);
   });
 
+  test("a disk that is full from the switch on: it goes back all the same", async () => {
+    const here = world();
+    here.lives.set("web:v2", { exits: { after: 500, code: 1 } });
+    here.before("start web-2", () => {
+      for (const stage of ["switching", "going_back"])
+        here.before(`progress ${stage}`, () => {
+          throw new Error("database or disk is full");
+        });
+    });
+    expect(await deployV2(here)).toMatchObject({ status: "rolled_back", changed: false, code: "rollout" });
+    expect(here.ps()).toEqual(["web-1 running web:v1"]);
+  });
+
   test("an old one that Docker was restarting is started again, so that Docker goes on with it", async () => {
     const here = world({}, { state: "restarting", restartPolicy: "always" });
     here.lives.set("web:v2", { exits: { after: 500, code: 1 } });
