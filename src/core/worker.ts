@@ -181,10 +181,13 @@ export class Worker {
       tellStarted(deployment, this.#ports);
       log.info("deployment started", fieldsOf(deployment));
       const outcome = await work(deployment, this.#ports, this.#abort.signal);
-      this.#pending.end(end(deployment, outcome, clock.now()));
+      const ended = end(deployment, outcome, clock.now());
+      store.update(ended);
+      // Before it is told: then a stop of the daemon waits for it.
       await removeDoneBefore(this.#ports).catch((error: unknown) =>
         log.warn("containers of before commands could not be removed", { deployment: deployment.id, error }),
       );
+      this.#pending.tell(ended);
     } catch (error) {
       log.error("the end of a deployment could not be recorded", { deployment: accepted.id, error });
       this.#pending.leave(accepted.id, error);
