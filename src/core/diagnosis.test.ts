@@ -120,6 +120,27 @@ describe("what a failed container left behind", () => {
     });
   });
 
+  test("is not what it answered while it was slow to start", async () => {
+    const world = shop(
+      { http: (age) => (age < 1_000 ? "refused" : 200), exits: { after: 6_000, code: 1 } },
+      { ...HEALTH, watchMs: 10_000 },
+    );
+    expect((await deployV2(world)).diagnoses).toEqual([{ ...OF_WEB, exitCode: 1 }]);
+  });
+
+  test("is told of those only that failed, not of one that goes back with another", async () => {
+    const world = fakeWorld([service("web"), service("worker")]);
+    for (const name of ["web", "worker"]) world.add(name);
+    world.lives.set("worker:v2", { exits: { after: 500, code: 7 } });
+    const parts = ["web", "worker"].map((name) => ({
+      service: name,
+      image: `${name}:v2`,
+      digest: undefined,
+    }));
+    const { diagnoses } = await deployIn(world, [], { parts });
+    expect(diagnoses.map(({ container }) => container)).toEqual(["worker-2"]);
+  });
+
   test("is gathered of each of several", async () => {
     const world = fakeWorld([service("web", { replicas: 2 })]);
     world.add("web");

@@ -24,7 +24,7 @@ const SIGNALS = new Map([
 
 /**
  * Gathers what can be told of a container that failed, before it is removed: for the events, the log and the caller.
- * One that was never started has nothing to tell. What cannot be found out is left out; this never throws.
+ * One that was never started, or that goes back only with another, has nothing to tell. What cannot be found out is left out; this never throws.
  */
 export async function diagnose(
   deployment: Deployment,
@@ -34,7 +34,7 @@ export async function diagnose(
 ): Promise<void> {
   try {
     const container = await ports.engine.container(id);
-    if (container === undefined || container.state === "created") return;
+    if (container === undefined || container.state === "created" || isWell(container, complaints)) return;
     const diagnosis = describe(container, complaints, await lastLines(container, ports));
     tell(diagnosis, deployment, ports);
     const { diagnoses } = progressOf(deployment, ports);
@@ -43,6 +43,10 @@ export async function diagnose(
     const fields = { deployment: deployment.id, container: id, error };
     ports.log.warn("what a failed container left behind could not be read", fields);
   }
+}
+
+function isWell({ id, state, restarts, health }: Container, complaints: Complaints): boolean {
+  return state === "running" && restarts === 0 && health !== "unhealthy" && !complaints.has(id);
 }
 
 /** One line: everything but the output. */
