@@ -175,7 +175,6 @@ describe("what cannot be found out is left out", () => {
 
   test("all of it: the deployment goes back all the same", async () => {
     const world = shop({ exits: { after: 500, code: 7 } });
-    world.before("progress going_back", () => undefined);
     const container = world.engine.container.bind(world.engine);
     let isBroken = false;
     world.engine.container = async (id) => {
