@@ -1,0 +1,222 @@
+import { describe, expect, test } from "bun:test";
+
+import { deployIn, toldIn } from "../../test/fakes/deploying.ts";
+import { digestOf } from "../../test/fakes/images.ts";
+import { service, settings } from "../../test/fakes/service.ts";
+import { stepsOf } from "../../test/fakes/steps.ts";
+import { fakeWorld, type World } from "../../test/fakes/world.ts";
+import type { Deployment, Outcome } from "./deployment.ts";
+import { DeployerError } from "./errors.ts";
+import type { Service } from "./ports.ts";
+
+/** `web:v1` was deployed as `v1`, then `web:v2` as `v2`, and so on. */
+async function deployedUpTo(newest: number, fields: Partial<Service> = {}): Promise<World> {
+  const world = fakeWorld([service("web", fields)]);
+  for (let n = 1; n <= newest; n += 1) {
+    const outcome = await deployIn(world, "web", { id: `v${n}`, image: `web:v${n}` });
+    expect(outcome.status).toBe("succeeded");
+  }
+  return world;
+}
+
+const rollBack = (world: World, fields: Partial<Deployment> = {}): Promise<Outcome> =>
+  deployIn(world, "web", { id: "r1", kind: "rollback", ...fields });
+
+function registryIsDown(world: World, tag: string): void {
+  for (const call of [`resolve ${tag}`, `pull ${tag}`])
+    world.before(call, () => {
+      throw new DeployerError("registry_unavailable", "the registry does not answer");
+    });
+}
+
+describe("a rollback", () => {
+  test("goes to the version before, by its digest, and asks no registry", async () => {
+    const world = await deployedUpTo(2);
+    registryIsDown(world, "web:v1");
+    expect(await rollBack(world)).toEqual({
+      status: "succeeded",
+      changed: true,
+      digests: new Map([["web", digestOf("web:v1")]]),
+      diagnoses: [],
+      reason: "",
+      code: undefined,
+    });
+    expect(stepsOf(world.calls)).toEqual([
+      "create web 2",
+      "progress switching",
+      "stop web-2",
+      "start web-3",
+      "commit web",
+      "pins web=web:v1",
+      "remove web-2",
+    ]);
+    expect(world.store.pins()).toMatchObject([
+      { imageText: `web:v1@${digestOf("web:v1")}`, digest: digestOf("web:v1"), deployment: "r1" },
+    ]);
+  });
+
+  test("once more goes back one more, not to what was left", async () => {
+    const world = await deployedUpTo(3);
+    await rollBack(world);
+    expect(await rollBack(world, { id: "r2" })).toMatchObject({ status: "succeeded" });
+    expect(world.ps()).toEqual([expect.stringContaining("running web:v1")]);
+  });
+
+  test("goes to the version of the deployment that is named, forward too", async () => {
+    const world = await deployedUpTo(3);
+    expect(await rollBack(world, { to: "v1" })).toMatchObject({ status: "succeeded" });
+    expect(world.ps()).toEqual(["web-4 running web:v1"]);
+    expect(await rollBack(world, { id: "r2", to: "v3" })).toMatchObject({ status: "succeeded" });
+    expect(world.ps()).toEqual(["web-5 running web:v3"]);
+    expect(toldIn(world, "r2")).toContain(
+      `resolved: to go back to: web:v3@${digestOf("web:v3")} of deployment v3`,
+    );
+  });
+
+  test("to what runs already changes nothing", async () => {
+    const world = await deployedUpTo(2);
+    expect(await rollBack(world, { to: "v2" })).toMatchObject({ status: "succeeded", changed: false });
+    expect(world.ps()).toEqual(["web-2 running web:v2"]);
+  });
+
+  test("is gated as any deployment: one that fails goes back to what ran", async () => {
+    const world = await deployedUpTo(2);
+    world.lives.set("web:v1", { exits: { after: 500, code: 9 } });
+    expect(await rollBack(world)).toMatchObject({ status: "rolled_back", code: "rollout", changed: false });
+    expect(world.ps()).toEqual(["web-2 running web:v2"]);
+    expect(world.store.pins()).toMatchObject([{ deployment: "v2" }]);
+  });
+
+  test("pulls an image that is gone from this host", async () => {
+    const world = await deployedUpTo(2);
+    world.images.delete(`web@${digestOf("web:v1")}`);
+    for (const [name, id] of world.images) if (id.includes(digestOf("web:v1"))) world.images.delete(name);
+    expect(await rollBack(world)).toMatchObject({ status: "succeeded" });
+    expect(world.calls).toContain("pull web:v1");
+    expect(world.calls).not.toContain("resolve web:v1");
+    expect(world.ps()).toEqual(["web-3 running web:v1"]);
+  });
+
+  test("with the image gone and the registry down says so, and touches nothing", async () => {
+    const world = await deployedUpTo(2);
+    for (const [name, id] of world.images) if (id.includes(digestOf("web:v1"))) world.images.delete(name);
+    registryIsDown(world, "web:v1");
+    expect(await rollBack(world)).toMatchObject({
+      status: "failed",
+      changed: false,
+      code: "registry_unavailable",
+      reason: `the registry does not answer\nwhat serves now: web:v2@${digestOf("web:v2")} in container web-2`,
+    });
+    expect(stepsOf(world.calls)).toEqual(["pull web:v1"]);
+    expect(world.ps()).toEqual(["web-2 running web:v2"]);
+  });
+
+  test.each<[string, number, Partial<Deployment>, string]>([
+    ["without an earlier version", 1, {}, "nothing earlier than v1"],
+    ["to a deployment that nobody knows", 2, { to: "nope" }, 'deployment "nope" left no version'],
+  ])("%s is a conflict that says why", async (_, newest, fields, why) => {
+    const world = await deployedUpTo(newest);
+    expect(await rollBack(world, fields)).toMatchObject({
+      status: "failed",
+      code: "conflict",
+      changed: false,
+      reason: expect.stringContaining(why),
+    });
+    expect(world.calls).toEqual([]);
+  });
+
+  test("of a service that was never deployed is a conflict", async () => {
+    const world = fakeWorld([service("web")]);
+    world.add("web");
+    expect(await rollBack(world)).toMatchObject({ status: "failed", code: "conflict" });
+    expect(world.ps()).toEqual(["web-1 running web:v1"]);
+  });
+});
+
+describe("the configuration of a rollback", () => {
+  test("is the one of then, and the next deployment takes that of the file", async () => {
+    const world = await deployedUpTo(1, { configHash: "then" });
+    world.file.set("web", service("web", { configHash: "now" }));
+    await deployIn(world, "web", { id: "v2", image: "web:v2" });
+    expect(await rollBack(world)).toMatchObject({ status: "succeeded" });
+    const hash = async (): Promise<string | undefined> =>
+      (await world.engine.containers("shop"))[0]?.composeHash;
+    expect(await hash()).toStartWith("then, web:v1@");
+    expect(await deployIn(world, "web", { id: "v3", image: "web:v1" })).toMatchObject({ changed: true });
+    expect(await hash()).toStartWith("now, web:v1@");
+  });
+
+  test("is the one of then though the image is the same", async () => {
+    const world = await deployedUpTo(1, { configHash: "then" });
+    world.file.set("web", service("web", { configHash: "now" }));
+    await deployIn(world, "web", { id: "v2", image: "web:v1" });
+    expect(await rollBack(world)).toMatchObject({ status: "succeeded", changed: true });
+    expect((await world.engine.containers("shop"))[0]?.composeHash).toStartWith("then, ");
+  });
+
+  test("brings its number of containers", async () => {
+    const world = await deployedUpTo(1, { replicas: 2 });
+    world.file.set("web", service("web", { configHash: "now", replicas: 1 }));
+    await deployIn(world, "web", { id: "v2", image: "web:v2" });
+    expect(world.ps()).toHaveLength(1);
+    expect(await rollBack(world)).toMatchObject({ status: "succeeded" });
+    expect(world.ps()).toEqual(["web-4 running web:v1", "web-5 running web:v1"]);
+  });
+
+  const health = (path: string, timeoutMs: number) =>
+    settings({
+      health: { path, host: undefined, headers: {}, status: { from: 200, to: 399 } },
+      port: 80,
+      timeoutMs,
+    });
+
+  test("brings its settings: it is judged by its own health check, its strategy and its watch", async () => {
+    const then = { ...health("/then", 5_000), strategy: "rolling", watchMs: 4_000 } as const;
+    const world = await deployedUpTo(1, { settings: then });
+    world.file.set("web", service("web", { configHash: "now", settings: health("/now", 90_000) }));
+    await deployIn(world, "web", { id: "v2", image: "web:v2" });
+    const asked = new Set<string>();
+    const probe: World["probe"] = {
+      async status(address, port, request, deadlineMs) {
+        asked.add(request.path);
+        return await world.probe.status(address, port, request, deadlineMs);
+      },
+    };
+    expect(await rollBack({ ...world, probe })).toMatchObject({ status: "succeeded" });
+    expect([...asked]).toEqual(["/then"]);
+    expect(toldIn(world, "r1")).toContain("strategy: web: rolling, x-deployer.strategy is rolling");
+    expect(toldIn(world, "r1")).toContain("watching: all passed; watching web for 4 s");
+  });
+
+  test("brings no settings to the way back from it: what ran is judged by its own", async () => {
+    const world = await deployedUpTo(1, { settings: health("/then", 5_000) });
+    world.file.set("web", service("web", { configHash: "now", settings: health("/now", 90_000) }));
+    await deployIn(world, "web", { id: "v2", image: "web:v2" });
+    world.lives.set("web:v1", { http: () => 500 });
+    const asked: string[] = [];
+    const probe: World["probe"] = {
+      async status(address, port, request, deadlineMs) {
+        asked.push(request.path);
+        return await world.probe.status(address, port, request, deadlineMs);
+      },
+    };
+    const began = world.clock.now();
+    expect(await rollBack({ ...world, probe })).toMatchObject({ status: "rolled_back", code: "unhealthy" });
+    expect(world.clock.now() - began).toBeLessThan(7_000);
+    expect(asked.at(0)).toBe("/then");
+    expect(asked.at(-1)).toBe("/now");
+    expect(world.ps()).toEqual(["web-2 running web:v2"]);
+  });
+
+  test("that is gone is said, and nothing is touched", async () => {
+    const world = await deployedUpTo(2);
+    world.recordings.clear();
+    expect(await rollBack(world)).toMatchObject({
+      status: "failed",
+      code: "compose_file",
+      changed: false,
+      reason: expect.stringContaining("no recorded configuration"),
+    });
+    expect(world.ps()).toEqual(["web-2 running web:v2"]);
+  });
+});
