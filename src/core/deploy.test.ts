@@ -4,14 +4,17 @@ import { never } from "../../test/fakes/clock.ts";
 import { running } from "../../test/fakes/deployment.ts";
 import { digestOf } from "../../test/fakes/images.ts";
 import { service } from "../../test/fakes/service.ts";
+import { stepsOf } from "../../test/fakes/steps.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 
+type Wish = Partial<Deployment> & { image?: string; service?: string };
+
 /** Runs a deployment as the worker does, its row included. */
-function deployed(world: World, fields: Partial<Deployment> = {}): Promise<Outcome> {
-  const deployment = running("web", fields);
+function deployed(world: World, { service: name = "web", ...fields }: Wish = {}): Promise<Outcome> {
+  const deployment = running(name, fields);
   world.store.insert(deployment);
   return deploy(deployment, world, never());
 }
@@ -31,15 +34,16 @@ describe("a new image", () => {
     expect(await deployed(world, { image: "web:v2" })).toEqual({
       status: "succeeded",
       changed: true,
-      digest: digestOf("web:v2"),
+      digests: new Map([["web", digestOf("web:v2")]]),
+      diagnoses: [],
       reason: "",
       code: undefined,
     });
-    expect(world.calls).toEqual([
+    expect(stepsOf(world.calls)).toEqual([
       "resolve web:v2",
       "pull web:v2",
-      "remember",
       "create web 2",
+      "progress switching",
       "stop web-1",
       "start web-2",
       "commit web",
@@ -77,14 +81,17 @@ describe("a new image", () => {
     expect(await deployed(world)).toMatchObject({
       status: "succeeded",
       changed: true,
-      digest: digestOf("web:v1 built again"),
+      digests: new Map([["web", digestOf("web:v1 built again")]]),
     });
   });
 
   test("named by its digest is not asked of the registry", async () => {
     const world = await webAtV1();
     const digest = digestOf("web:v3");
-    expect(await deployed(world, { image: `web@${digest}` })).toMatchObject({ status: "succeeded", digest });
+    expect(await deployed(world, { image: `web@${digest}` })).toMatchObject({
+      status: "succeeded",
+      digests: new Map([["web", digest]]),
+    });
     expect(world.calls).not.toContain("resolve web:latest");
     expect(world.store.pins()[0]?.imageText).toBe(`web@${digest}`);
   });
@@ -92,9 +99,9 @@ describe("a new image", () => {
   test("of a service with two replicas replaces both", async () => {
     const world = await webAtV1({ replicas: 2 });
     await deployed(world, { image: "web:v2" });
-    expect(world.calls.slice(2)).toEqual([
-      "remember",
+    expect(stepsOf(world.calls).slice(2)).toEqual([
       "create web 4",
+      "progress switching",
       "stop web-1",
       "stop web-2",
       "start web-3",
@@ -118,6 +125,7 @@ describe("a new image", () => {
 
   test("leaves the containers of docker compose run alone", async () => {
     const world = await webAtV1();
+    world.lives.set("web:v1", { oneOff: { after: 60 * 60_000, code: 0 } });
     world.add("web", { oneOff: true });
     await deployed(world, { image: "web:v2" });
     expect(world.calls).toContain("create web 2");
@@ -151,9 +159,9 @@ describe("the first deployment of a service", () => {
   test("brings it up", async () => {
     const world = fakeWorld([service("web")]);
     expect(await deployed(world)).toMatchObject({ status: "succeeded", changed: true });
-    expect(world.calls.slice(2)).toEqual([
-      "remember",
+    expect(stepsOf(world.calls).slice(2)).toEqual([
       "create web 1",
+      "progress switching",
       "start web-1",
       "commit web",
       "pins web=web:v1",
@@ -166,7 +174,8 @@ describe("the first deployment of a service", () => {
     expect(await deployed(world)).toEqual({
       status: "failed",
       changed: false,
-      digest: digestOf("web:v1"),
+      digests: new Map([["web", digestOf("web:v1")]]),
+      diagnoses: [expect.objectContaining({ container: "web-1", exitCode: 3 })],
       code: "rollout",
       reason:
         'container web-1 of service "web" exited with code 3\nwhat serves now: nothing, "web" has no container',
@@ -183,11 +192,12 @@ describe("nothing changed", () => {
     expect(await deployed(world)).toEqual({
       status: "succeeded",
       changed: false,
-      digest: digestOf("web:v1"),
+      digests: new Map([["web", digestOf("web:v1")]]),
+      diagnoses: [],
       reason: "",
       code: undefined,
     });
-    expect(world.calls).toEqual(["resolve web:v1", "pull web:v1"]);
+    expect(world.calls).toEqual(["resolve web:v1", "pull web:v1", "pins web=web:v1"]);
     expect(world.store.pins()).toEqual(pins);
   });
 
@@ -208,7 +218,7 @@ describe("nothing changed", () => {
     expect(world.store.origin("web-1")).toMatchObject({ configHash: "config of web" });
     world.calls.length = 0;
     expect(await deployed(world, { id: "d2" })).toMatchObject({ changed: false });
-    expect(world.calls).toEqual(["resolve web:v1", "pull web:v1"]);
+    expect(world.calls).toEqual(["resolve web:v1", "pull web:v1", "pins web=web:v1"]);
   });
 
   test("but the tag: the container keeps its text, and so does the pin", async () => {
@@ -266,13 +276,13 @@ test("an adopted container of the same image under another text and configuratio
 });
 
 describe("before anything that serves is touched", () => {
-  test.each<[string, Partial<Deployment>, (world: World) => void, string, string]>([
+  test.each<[string, Wish, (world: World) => void, string, string]>([
     [
       "a service that left the file",
       {},
       (world) => world.file.delete("web"),
       "not_found",
-      'unknown service "web"\nthe compose file has no service "web"',
+      'unknown service "web"\nwhat serves now: nothing, the compose file has no service "web"',
     ],
     [
       "an image that is not allowed",
@@ -354,7 +364,7 @@ test("a pin is dropped when the operator has named another image, and the log sa
   world.file.set("web", service("web", { image: "web:v3" }));
   expect(await deployed(world, { id: "d2" })).toMatchObject({
     status: "succeeded",
-    digest: digestOf("web:v3"),
+    digests: new Map([["web", digestOf("web:v3")]]),
   });
   expect(world.store.pins()).toMatchObject([{ fileImage: "web:v3", deployment: "d2" }]);
   expect(world.log.lines).toContainEqual({

@@ -39,7 +39,7 @@ export async function deploy(deployment: Deployment, ports: Ports, signal: Abort
       await startDependencies(goal.project, service, goal.images, ports, signal, together);
     }
     const outcome = await rollOut(deployment, strategies, next, ports, signal);
-    if (outcome.status === "succeeded") await keepUnchanged(deployment, goal, unchanged, ports);
+    if (outcome.status === "succeeded") await keepUnchangedToo(deployment, goal, unchanged, ports);
     return outcome;
   } catch (error) {
     return await failed(error, deployment, digests, ports);
@@ -48,6 +48,20 @@ export async function deploy(deployment: Deployment, ports: Ports, signal: Abort
 
 function namesOf(targets: readonly Target[]): string {
   return targets.map(({ service }) => service.name).join(", ");
+}
+
+/** What was rolled out is committed: nothing makes a failure of it any more. */
+async function keepUnchangedToo(
+  deployment: Deployment,
+  goal: Goal,
+  unchanged: readonly Target[],
+  ports: Ports,
+): Promise<void> {
+  await keepUnchanged(deployment, goal, unchanged, ports).catch((error: unknown) => {
+    const what = `${namesOf(unchanged)}: what runs unchanged could not be recorded: ${publicMessage(error)}`;
+    ports.journal.event(deployment.id, "log", "warn", what);
+    ports.log.warn("what runs unchanged could not be recorded", { deployment: deployment.id, error });
+  });
 }
 
 function tellDependencies(deployment: Deployment, { dependsOn }: Service, ports: Ports): void {

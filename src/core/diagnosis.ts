@@ -6,6 +6,9 @@ import { progressOf, saveProgress } from "./progress.ts";
 
 /** Of a failed container's output. */
 const LAST_LINES = 50;
+const DOWN_AGAIN_WITHIN_MS = 1_000;
+const LOOK_EVERY_MS = 50;
+const TIMES = ["", "once", "twice"];
 
 /** Exit codes above 128 are 128 and the number of the signal (POSIX shells and Docker alike). */
 const SIGNALS = new Map([
@@ -33,7 +36,7 @@ export async function diagnose(
   ports: Ports,
 ): Promise<void> {
   try {
-    const container = await ports.engine.container(id);
+    const container = await untilDown(await ports.engine.container(id), ports);
     if (container === undefined || container.state === "created") return;
     const diagnosis = describe(container, complaints, await lastLines(container, ports));
     tell(diagnosis, deployment, ports);
@@ -45,23 +48,35 @@ export async function diagnose(
   }
 }
 
+/** Docker forgets how a container ended as soon as it has restarted it: one in a crash loop is soon down again. */
+async function untilDown(
+  first: Container | undefined,
+  { engine, clock }: Ports,
+): Promise<Container | undefined> {
+  const deadline = clock.now() + DOWN_AGAIN_WITHIN_MS;
+  let container = first;
+  while (container?.state === "running" && container.restarts > 0 && clock.now() < deadline) {
+    await clock.sleep(LOOK_EVERY_MS);
+    container = await engine.container(container.id);
+  }
+  return container;
+}
+
 /** One line: everything but the output. */
 export function summaryOf(diagnosis: Diagnosis): string {
   const { service, container, exitCode, signal, oomKilled, restarts, health } = diagnosis;
+  const end = exitCode === undefined ? "still running" : `exit code ${exitCode}`;
   const facts = [
-    exitCode === undefined ? "was running" : `exit code ${exitCode}`,
-    signal,
-    oomKilled ? "killed for lack of memory" : undefined,
-    restarts > 0 ? `restarted ${restarts} times` : undefined,
-    health === undefined ? undefined : `last health check: ${health}`,
+    signal === undefined ? end : `${end} (${signal})`,
+    oomKilled ? "killed for lack of memory" : "",
+    restarts === 0 ? "" : `restarted ${TIMES[restarts] ?? `${restarts} times`}`,
+    health === undefined || health === "" ? "" : `health: ${health}`,
   ];
-  return `container ${container} of "${service}": ${facts.filter((fact) => fact !== undefined).join(", ")}`;
+  return `container ${container} of service "${service}": ${facts.filter((fact) => fact !== "").join(", ")}`;
 }
 
 function describe(container: Container, complaints: Complaints, output: string[]): Diagnosis {
-  // Between two restarts Docker shows how the last run ended.
-  const hasEnded = container.state !== "running" || container.restarts > 0;
-  const exitCode = hasEnded ? container.exitCode : undefined;
+  const exitCode = container.state === "running" ? undefined : container.exitCode;
   const health = complaints.get(container.id) ?? container.healthOutput;
   return {
     service: container.service,

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 
-import { running } from "../../test/fakes/deployment.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { DeployerError } from "./errors.ts";
@@ -14,11 +13,11 @@ async function live(
   world: World,
   milliseconds: number,
   bootId = "boot 1",
-  recovered = () => undefined,
+  dockerAnswers = () => undefined,
 ): Promise<void> {
   const stop = new AbortController();
   void world.clock.sleep(milliseconds).then(() => stop.abort(new DeployerError("interrupted", "stopped")));
-  await keepUp(bootId, recovered, world, stop.signal);
+  await keepUp(bootId, dockerAnswers, world, stop.signal);
 }
 
 /** A world where `web` and `db` run, as Docker restarts neither by itself. */
@@ -32,16 +31,14 @@ function shop(): World {
 const messages = (world: World): string[] => world.log.lines.map(({ message }) => message);
 
 describe("the start", () => {
-  test("recovers, then brings up, then notes what runs", async () => {
+  test("says that Docker answers, then brings up, then notes what runs", async () => {
     const world = fakeWorld([service("web")]);
-    world.store.insert(running("web"));
-    let recoveries = 0;
+    let answers = 0;
     await live(world, MINUTE, "boot 1", () => {
-      recoveries += 1;
-      expect(world.store.find("d1")?.status).toBe("failed");
+      answers += 1;
       expect(world.ps()).toEqual([]);
     });
-    expect(recoveries).toBe(1);
+    expect(answers).toBe(1);
     expect(world.ps()).toEqual(["web-1 running web:v1"]);
     expect(world.store.lastLook()).toEqual({ start: "boot 1, engine 1", running: ["web-1"] });
     expect(messages(world)).toContain("services are up");
@@ -51,45 +48,33 @@ describe("the start", () => {
   test("waits for Docker with growing pauses, and goes on when it is there", async () => {
     const world = shop();
     world.dockerStops();
-    let recoveredAt = 0;
+    let answeredAt = 0;
     const began = world.clock.now();
     world.clock.at(100 * SECOND, () => world.dockerStarts());
     await live(world, 5 * MINUTE, "boot 1", () => {
-      recoveredAt = world.clock.now() - began;
+      answeredAt = world.clock.now() - began;
       return undefined;
     });
     const pauses = world.log.lines
       .filter(({ message }) => message === "the start cannot go on yet, trying again")
       .map(({ fields }) => fields["seconds"]);
     expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60]);
-    expect(recoveredAt).toBe(123 * SECOND);
+    expect(answeredAt).toBe(123 * SECOND);
   });
 
-  test("does not count as recovered before it is", async () => {
-    const world = shop();
-    world.store.insert(running("web"));
-    world.store.saveBefore("d1", { running: ["web-1"], all: ["web-1"], recorded: "" });
-    let isAway: boolean | undefined;
+  test("begins anew when Docker goes away in the middle of it", async () => {
+    const world = fakeWorld([service("web")]);
+    const startIds = [Promise.reject(new DeployerError("docker", "connection reset"))];
     const engine = {
       ...world.engine,
-      containers: async (project: string) => {
-        isAway ??= true;
-        if (isAway) throw new DeployerError("docker", "connection reset");
-        return await world.engine.containers(project);
-      },
-      ping: async () => {
-        const answer =
-          isAway === true ? Promise.reject(new DeployerError("docker", "gone")) : world.engine.ping();
-        if (isAway === true) isAway = false;
-        return await answer;
-      },
+      startId: () => startIds.shift() ?? world.engine.startId(),
     };
     await live({ ...world, engine }, MINUTE);
-    expect(world.store.find("d1")?.status).toBe("failed");
+    expect(world.ps()).toEqual(["web-1 running web:v1"]);
     expect(world.log.lines).toContainEqual({
       level: "warn",
       message: "the start cannot go on yet, trying again",
-      fields: { reason: "gone", seconds: 1 },
+      fields: { reason: "connection reset", seconds: 1 },
     });
   });
 
@@ -191,16 +176,16 @@ describe("while it lives", () => {
 
   test("when Docker goes away and comes back, so does what ran", async () => {
     const world = shop();
-    let recoveries = 0;
+    let answers = 0;
     world.clock.at(30 * SECOND, () => world.dockerStops());
     world.clock.at(45 * SECOND, () => world.dockerStarts());
     await live(world, 5 * MINUTE, "boot 1", () => {
-      recoveries += 1;
+      answers += 1;
       return undefined;
     });
     expect(messages(world)).toContain("Docker went away");
     expect(world.ps()).toEqual(["db-1 running db:v1", "web-1 running web:v1"]);
-    expect(recoveries).toBe(1);
+    expect(answers).toBe(2);
   });
 
   test("each time that Docker is away, the pauses begin small again", async () => {

@@ -71,7 +71,7 @@ function task(began: string[], name: string) {
 /** Enters a deployment of a service that has its name, and gives how to end it. */
 function enter(queue: Queue, began: string[], service: string): () => void {
   const { run, resolve } = task(began, service);
-  queue.enter(service, [service], [service], async () => void (await run()));
+  queue.enter(service, [service], async () => void (await run()));
   return resolve;
 }
 

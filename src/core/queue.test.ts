@@ -97,20 +97,24 @@ test("deployments wait for the release, upkeep does not", async () => {
   expect(began).toEqual(["upkeep", "d1"]);
 });
 
-test("until the release a deployment holds up no upkeep of its service, and then waits for what has begun", async () => {
+test("a waiting deployment holds up no upkeep of its service, and begins when all that has ended", async () => {
   const queue = new Queue();
   const began: string[] = [];
   enter(queue, began, "d1", "web");
   const upkeep = task(began, "upkeep");
   void queue.inTurn("web", upkeep.run);
-  void queue.inTurn("web", task(began, "more upkeep").run);
   await settle();
   queue.release();
+  const more = task(began, "more upkeep");
+  void queue.inTurn("web", more.run);
   await settle();
   expect(began).toEqual(["upkeep"]);
   upkeep.resolve();
   await settle();
-  expect(began).toEqual(["upkeep", "d1"]);
+  expect(began).toEqual(["upkeep", "more upkeep"]);
+  more.resolve();
+  await settle();
+  expect(began).toEqual(["upkeep", "more upkeep", "d1"]);
 });
 
 test("a newer deployment takes the place of the waiting one, not of the one at work", async () => {
@@ -127,7 +131,10 @@ test("a newer deployment takes the place of the waiting one, not of the one at w
   enter(queue, began, "d3", "web");
   first();
   await settle();
-  expect(began).toEqual(["d1", "d3"]);
+  expect(began).toEqual(["d1", "upkeep"]);
+  upkeep.resolve();
+  await settle();
+  expect(began).toEqual(["d1", "upkeep", "d3"]);
 });
 
 test("a deployment of several services waits for all of them, and holds all of them up", async () => {
@@ -186,6 +193,39 @@ test("one that goes back a step takes nobody's place, and loses its own", async 
   queue.release();
   await settle();
   expect(began).toEqual(["r3"]);
+});
+
+test("upkeep that a deployment at work needs goes ahead of one that waits for that very deployment", async () => {
+  const queue = new Queue();
+  queue.release();
+  const began: string[] = [];
+  const web = task(began, "web");
+  const needsDb = async (): Promise<void> => {
+    await web.run();
+    await queue.inTurn("db", async () => void began.push("db is started"));
+  };
+  queue.enter("web", ["web"], needsDb);
+  enter(queue, began, "both", "web", "db");
+  await settle();
+  web.resolve();
+  await settle();
+  expect(began).toEqual(["web", "db is started", "both"]);
+});
+
+test("what the last run had begun is not superseded, and goes before what waited behind it", async () => {
+  const queue = new Queue();
+  const began: string[] = [];
+  const left = task(began, "left");
+  queue.enterAgain("left", ["web"], async () => void (await left.run()));
+  enter(queue, began, "d1", "web");
+  expect(queue.coveredBy(["web", "api"])).toEqual(["d1"]);
+  enter(queue, began, "d2", "web", "api");
+  queue.release();
+  await settle();
+  expect(began).toEqual(["left"]);
+  left.resolve();
+  await settle();
+  expect(began).toEqual(["left", "d2"]);
 });
 
 test("a waiting deployment may leave, one at work cannot", async () => {

@@ -42,11 +42,16 @@ export async function goBack(
     deployment,
     ports,
   );
-  saveProgress(deployment, { failure, ...(hasSwitched ? { stage: "going_back" } : {}) }, ports);
+  await tryTo(
+    "the way back could not be written down",
+    async () => saveProgress(deployment, { failure, ...(hasSwitched ? { stage: "going_back" } : {}) }, ports),
+    deployment,
+    ports,
+  );
   return await bringBack(failure, deployment, project, ports);
 }
 
-/** As `goBack` from where it is on disk; called again after a kill. */
+/** As `goBack` from where it is on disk; called again after a kill. One service that cannot go back holds up no other. */
 export async function bringBack(
   failure: { code: ErrorCode; message: string },
   deployment: Deployment,
@@ -56,24 +61,31 @@ export async function bringBack(
   const { plans, stage, diagnoses } = progressOf(deployment, ports);
   const digests = new Map(plans.map(({ service, version }) => [service, version.digest]));
   const outcome = { digests, diagnoses, code: failure.code };
-  const serving = (): Promise<string> => describeServing(servicesOf(deployment), ports);
-  try {
-    let touched = false;
-    const failures: string[] = [];
-    for (const plan of plans.toReversed()) {
-      const wasStopped = await restoreWithDocker(plan, project, ports);
-      if (wasStopped) failures.push(...(await renewSharersOf(plan.service, ports)));
+  let touched = false;
+  const notes: string[] = [];
+  const stuck: string[] = [];
+  const dockerUntil = ports.clock.now() + DOCKER_RETURNS_WITHIN_MS;
+  for (const plan of plans.toReversed()) {
+    try {
+      const wasStopped = await restoreWithDocker(plan, project, dockerUntil, ports);
+      if (wasStopped) notes.push(...(await renewSharersOf(plan.service, ports)));
       const wasBeside =
-        stage === "going_back" && plan.strategy === "rolling" && plan.before.running.length > 0;
+        stage !== "preparing" && plan.strategy === "rolling" && plan.before.running.length > 0;
       touched ||= wasStopped || wasBeside;
+    } catch (error) {
+      const { service } = plan;
+      ports.log.error("rollback failed: a person is needed", { deployment: deployment.id, service, error });
+      stuck.push(publicMessage(error));
     }
-    const reason = [failure.message, await serving(), ...failures].join("\n");
-    return { ...outcome, status: touched ? "rolled_back" : "failed", changed: false, reason };
-  } catch (error) {
-    ports.log.error("rollback failed: a person is needed", { deployment: deployment.id, error });
-    const reason = `${failure.message}\nthe rollback failed too, a person is needed: ${publicMessage(error)}\n${await serving()}`;
+  }
+  const serving = await describeServing(servicesOf(deployment), ports);
+  if (stuck.length > 0) {
+    const why = `the rollback failed too, a person is needed: ${stuck.join("; ")}`;
+    const reason = [failure.message, why, serving, ...notes].join("\n");
     return { ...outcome, status: "rollback_failed", changed: true, reason };
   }
+  const reason = [failure.message, serving, ...notes].join("\n");
+  return { ...outcome, status: touched ? "rolled_back" : "failed", changed: false, reason };
 }
 
 /** First of all: from then on peers reach the old version only. */
@@ -96,8 +108,12 @@ async function diagnoseCandidates(
 }
 
 /** The way back waits for a Docker that is being restarted: half of it would leave both versions to come back. */
-async function restoreWithDocker({ before, service }: Plan, project: Named, ports: Ports): Promise<boolean> {
-  const deadline = ports.clock.now() + DOCKER_RETURNS_WITHIN_MS;
+async function restoreWithDocker(
+  { before, service }: Plan,
+  project: Named,
+  deadline: number,
+  ports: Ports,
+): Promise<boolean> {
   for (;;) {
     try {
       return await restore(before, project, { name: service }, ports);

@@ -4,6 +4,7 @@ import { never } from "../../test/fakes/clock.ts";
 import { running } from "../../test/fakes/deployment.ts";
 import { digestOf } from "../../test/fakes/images.ts";
 import { service } from "../../test/fakes/service.ts";
+import { stepsOf } from "../../test/fakes/steps.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
 import type { Outcome } from "./deployment.ts";
@@ -11,7 +12,7 @@ import { DeployerError } from "./errors.ts";
 import type { Container, Service } from "./ports.ts";
 
 const STOPPED = new DeployerError("interrupted", "interrupted: the daemon was stopped");
-const GOES_BACK = ["stop web-2", "remove web-2 with volumes", "start web-1"];
+const GOES_BACK = ["progress going_back", "stop web-2", "remove web-2 with volumes", "start web-1"];
 const SERVES_OLD = "what serves now: web:v1 in container web-1";
 
 /** `web:v1` runs in a container that Compose made; `web:v2` is asked for. */
@@ -29,7 +30,7 @@ function deployV2(world: World, signal = never()): Promise<Outcome> {
 
 /** What was done after the pull. */
 function steps(world: World): string[] {
-  return world.calls.slice(world.calls.indexOf("remember") + 1);
+  return stepsOf(world.calls.slice(world.calls.indexOf("pull web:v2") + 1));
 }
 
 describe("a candidate that does not stay up", () => {
@@ -60,11 +61,18 @@ describe("a candidate that does not stay up", () => {
     expect(await deployV2(here)).toEqual({
       status: "rolled_back",
       changed: false,
-      digest: digestOf("web:v2"),
+      digests: new Map([["web", digestOf("web:v2")]]),
+      diagnoses: [expect.objectContaining({ service: "web", container: "web-2" })],
       code: code as "rollout",
       reason: `container web-2 of service "web" ${end}\n${SERVES_OLD}`,
     });
-    expect(steps(here)).toEqual(["create web 2", "stop web-1", "start web-2", ...GOES_BACK]);
+    expect(steps(here)).toEqual([
+      "create web 2",
+      "progress switching",
+      "stop web-1",
+      "start web-2",
+      ...GOES_BACK,
+    ]);
     expect(here.ps()).toEqual(["web-1 running web:v1"]);
     expect(here.store.pins()).toEqual([]);
   });
@@ -168,7 +176,7 @@ describe("after the old one is stopped", () => {
       code: "interrupted",
       reason: `interrupted: the daemon was stopped\n${SERVES_OLD}`,
     });
-    expect(steps(here)).toEqual(["create web 2", "stop web-1", ...GOES_BACK]);
+    expect(steps(here)).toEqual(["create web 2", "progress switching", "stop web-1", ...GOES_BACK]);
   });
 
   test("the signal while the candidate is watched: the same, without waiting for the end of the watch", async () => {
@@ -178,7 +186,13 @@ describe("after the old one is stopped", () => {
     const began = here.clock.now();
     here.before("stop web-2", () => expect(here.clock.now() - began).toBe(1_000));
     expect(await deployV2(here, stop.signal)).toMatchObject({ status: "rolled_back", code: "interrupted" });
-    expect(steps(here)).toEqual(["create web 2", "stop web-1", "start web-2", ...GOES_BACK]);
+    expect(steps(here)).toEqual([
+      "create web 2",
+      "progress switching",
+      "stop web-1",
+      "start web-2",
+      ...GOES_BACK,
+    ]);
   });
 
   test("a stop that fails: the old one is kept running", async () => {
@@ -207,15 +221,41 @@ describe("after the old one is stopped", () => {
       code: "internal",
       reason: `internal error\n${SERVES_OLD}`,
     });
-    expect(steps(here)).toEqual(["create web 2", "stop web-1", "start web-2", "commit web", ...GOES_BACK]);
+    expect(steps(here)).toEqual([
+      "create web 2",
+      "progress switching",
+      "stop web-1",
+      "start web-2",
+      "commit web",
+      ...GOES_BACK,
+    ]);
     expect(here.store.pins()).toEqual([]);
+  });
+
+  test("a disk that is full from the switch on: it goes back all the same", async () => {
+    const here = world();
+    here.lives.set("web:v2", { exits: { after: 500, code: 1 } });
+    here.before("start web-2", () => {
+      for (const stage of ["switching", "going_back"])
+        here.before(`progress ${stage}`, () => {
+          throw new Error("database or disk is full");
+        });
+    });
+    expect(await deployV2(here)).toMatchObject({ status: "rolled_back", changed: false, code: "rollout" });
+    expect(here.ps()).toEqual(["web-1 running web:v1"]);
   });
 
   test("an old one that Docker was restarting is started again, so that Docker goes on with it", async () => {
     const here = world({}, { state: "restarting", restartPolicy: "always" });
     here.lives.set("web:v2", { exits: { after: 500, code: 1 } });
     expect(await deployV2(here)).toMatchObject({ status: "rolled_back" });
-    expect(steps(here)).toEqual(["create web 2", "stop web-1", "start web-2", ...GOES_BACK]);
+    expect(steps(here)).toEqual([
+      "create web 2",
+      "progress switching",
+      "stop web-1",
+      "start web-2",
+      ...GOES_BACK,
+    ]);
   });
 
   test("an old one that a person had stopped stays stopped", async () => {
@@ -283,12 +323,12 @@ describe("a service with a fixed container name", () => {
     const here = world(NAMED);
     expect(await deployV2(here)).toMatchObject({ status: "succeeded" });
     expect(steps(here)).toEqual([
+      "progress switching",
       "recreate web",
       "stop web-1",
       "start web-2",
       "commit web",
       "pins web=web:v2",
-      "remove web-1",
     ]);
     expect(here.ps()).toEqual(["web-2 running web:v2"]);
   });
@@ -308,9 +348,11 @@ describe("a service with a fixed container name", () => {
         'container web-2 of service "web" exited with code 1\nwhat serves now: web:v1 in container web-3',
     });
     expect(steps(here)).toEqual([
+      "progress switching",
       "recreate web",
       "stop web-1",
       "start web-2",
+      "progress going_back",
       "stop web-2",
       "recreate web alone",
       "start web-3",
@@ -341,7 +383,7 @@ describe("a service with a fixed container name", () => {
     here.add("web");
     here.add("db", { composeHash: "an older file" });
     expect(await deployV2(here)).toMatchObject({ status: "succeeded" });
-    expect(steps(here)[0]).toBe("recreate web alone");
+    expect(steps(here).slice(0, 2)).toEqual(["progress switching", "recreate web alone"]);
     expect(here.log.lines).toContainEqual({
       level: "warn",
       message: "a dependency differs from the compose file; the next plain docker compose up recreates it",
@@ -355,7 +397,7 @@ describe("a service with a fixed container name", () => {
     here.add("db");
     here.images.set("db:v1", "id of a newer one");
     await deployV2(here);
-    expect(steps(here)[0]).toBe("recreate web alone");
+    expect(steps(here).slice(0, 2)).toEqual(["progress switching", "recreate web alone"]);
   });
 
   test("takes them along where they are as the file says, so that its label is what a plain up expects", async () => {
@@ -363,7 +405,7 @@ describe("a service with a fixed container name", () => {
     here.add("web");
     here.add("db");
     await deployV2(here);
-    expect(steps(here)[0]).toBe("recreate web");
+    expect(steps(here).slice(0, 2)).toEqual(["progress switching", "recreate web"]);
   });
 });
 
@@ -371,7 +413,7 @@ describe("a service with an anonymous volume", () => {
   test("is recreated by Compose, which carries the volume over", async () => {
     const here = world({}, { anonymousVolumes: ["data"] });
     expect(await deployV2(here)).toMatchObject({ status: "succeeded" });
-    expect(steps(here)[0]).toBe("recreate web");
+    expect(steps(here).slice(0, 2)).toEqual(["progress switching", "recreate web"]);
     const [container] = await here.engine.containers("shop");
     expect(container?.anonymousVolumes).toEqual(["data"]);
   });

@@ -71,14 +71,11 @@ export async function switchOver(
       passed.push({ settings: await settingsOf(plan, ports), containers });
     }
     serving = await watchAll(deployment, passed, ports, signal, complaints);
+    commit(deployment, ports);
   } catch (error) {
     return await goBack(error, deployment, project, complaints, ports);
   }
-  const plans = plansOf(deployment, ports);
-  ports.store.commit(
-    plans.map(({ version, candidates }) => commitOf(deployment, version, candidates, ports.clock)),
-  );
-  for (const { service, version } of plans)
+  for (const { service, version } of plansOf(deployment, ports))
     tell("committed", `${service} runs ${version.imageText} from now on`);
   return await tidyUp(deployment, project, serving, ports);
 }
@@ -166,6 +163,15 @@ async function watchAll(
     watch(containers, settings, ports, either, complaints),
   );
   return watched.flat();
+}
+
+/** From here on there is no way back. */
+function commit(deployment: Deployment, ports: Ports): void {
+  ports.store.commit(
+    plansOf(deployment, ports).map(({ version, candidates }) =>
+      commitOf(deployment, version, candidates, ports.clock),
+    ),
+  );
 }
 
 async function settingsOf({ service, version }: Plan, ports: Ports): Promise<Settings> {

@@ -7,7 +7,6 @@ import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { accept, begin, type DeploymentRequest } from "./deployment.ts";
 import type { Phase } from "./history.ts";
-import { recover } from "./recover.ts";
 import { tellAccepted } from "./story.ts";
 import { Worker } from "./worker.ts";
 
@@ -42,10 +41,11 @@ test("a deployment that succeeds tells each of its steps", async () => {
     "started info: its turn has come",
     `resolved info: to be rolled out: ${text}`,
     `pulled info: ${text} is on this host`,
+    "strategy info: web: recreate, the default",
     "dependencies info: seeing to what it depends on: db",
-    "creating info: creating 1 beside 1",
-    "switching info: stopping web-1",
-    "watching info: starting web-2 and watching that it stays up",
+    "creating info: web: creating 1 beside 1",
+    "switching info: web: stopping web-1",
+    "gating info: web: starting web-2",
     `committed info: web runs ${text} from now on`,
     "removed info: removed web-1",
     "ended info: succeeded",
@@ -62,9 +62,10 @@ test("one that goes back says why, on one line", async () => {
   const world = shop();
   world.lives.set("web:v2", { exits: { after: 500, code: 3 } });
   await deployed(world, "web:v2");
-  expect(story(world).slice(-3)).toEqual([
-    "watching info: starting web-2 and watching that it stays up",
+  expect(story(world).slice(-4)).toEqual([
+    "gating info: web: starting web-2",
     'going_back error: container web-2 of service "web" exited with code 3',
+    'diagnosis error: container web-2 of "web": exit code 3',
     'ended error: rolled_back: container web-2 of service "web" exited with code 3; what serves now: web:v1 in container web-1',
   ]);
 });
@@ -82,17 +83,20 @@ test("each step is told before its effect", async () => {
   for (const call of ["create web 2", "stop web-1", "start web-2"])
     world.before(call, () => void (seen[call] = phases(world).at(-1)));
   await deployed(world, "web:v2");
-  expect(seen).toEqual({ "create web 2": "creating", "stop web-1": "switching", "start web-2": "watching" });
+  expect(seen).toEqual({ "create web 2": "creating", "stop web-1": "switching", "start web-2": "gating" });
 });
 
-test("one that a kill left unfinished tells so, and its end", async () => {
+test("one that a kill left unfinished tells so, and how it went on", async () => {
   const world = shop();
   world.store.insert(begin(running("web", { status: "queued" }), 1));
-  await recover(world);
-  expect(story(world)).toEqual([
+  const worker = new Worker(world, world.queue, Promise.resolve(), () => "d2");
+  await worker.ended("d1", never());
+  expect(story(world).slice(0, 3)).toEqual([
     "log warn: the daemon stopped in the middle of it and runs again",
-    "ended error: failed: interrupted: the daemon stopped before the deployment could end; nothing was touched",
+    "started info: its turn has come",
+    "log info: nothing that serves was touched, beginning again",
   ]);
+  expect(story(world).at(-1)).toBe("ended info: succeeded");
 });
 
 test("one whose place a newer one takes tells so, as one that a restart of the daemon left waiting does", async () => {

@@ -2,19 +2,21 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { never } from "../../test/fakes/clock.ts";
+import { requestFor } from "../../test/fakes/deployment.ts";
+import { mortal } from "../../test/fakes/mortal.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
-import { type Deployment, hasEnded } from "./deployment.ts";
+import { type Deployment, hasEnded, servicesOf } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Ports } from "./ports.ts";
 import { Queue } from "./queue.ts";
-import { recover } from "./recover.ts";
 import { Worker } from "./worker.ts";
 
 const SERVICES = ["a", "b", "c", "d", "e"];
 const REQUESTS = 1_000;
 /** Until it is killed. */
 const REQUESTS_A_LIFE = 40;
+/** Thousands of deployments, on a machine that does other things too. */
+const TEST_WITHIN_MS = 60_000;
 const WORKFLOW = "1/deploy.yml";
 
 type Asked = { service: string; number: number; attempt: number; key: boolean; pause: number };
@@ -51,25 +53,33 @@ function shop(): World {
   return world;
 }
 
-/** Keeps count of what is running, and fails as soon as that is two of one service, or one deployment twice. */
-function watched(world: World): { ports: World; begun: Set<string> } {
-  const running = new Set<string>();
+type Watched = { ports: World; begun: Set<string>; nextLife: () => void };
+
+/** Fails as soon as two deployments of one service run, one begins twice in one life of the daemon, or ends twice. */
+function watched(world: World): Watched {
+  const running = new Map<string, string>();
   const begun = new Set<string>();
+  let begunInThisLife = new Set<string>();
   const update = (deployment: Deployment): void => {
+    const { id } = deployment;
+    const [name = ""] = servicesOf(deployment);
+    const known = world.store.find(id);
+    if (known !== undefined && hasEnded(known)) throw new Error(`${id} ends twice`);
     world.store.update(deployment);
-    if (deployment.status !== "running")
-      return void (begun.has(deployment.id) && running.delete(deployment.service));
-    if (running.has(deployment.service)) throw new Error(`two of ${deployment.service} run`);
-    if (begun.has(deployment.id)) throw new Error(`${deployment.id} runs twice`);
-    running.add(deployment.service);
-    begun.add(deployment.id);
+    if (deployment.status !== "running") return void (running.get(name) === id && running.delete(name));
+    if ((running.get(name) ?? id) !== id) throw new Error(`two of ${name} run`);
+    if (begunInThisLife.has(id)) throw new Error(`${id} begins twice`);
+    running.set(name, id);
+    begun.add(id);
+    begunInThisLife.add(id);
   };
-  return { ports: { ...world, store: { ...world.store, update } }, begun };
+  const nextLife = (): void => void (begunInThisLife = new Set());
+  return { ports: { ...world, store: { ...world.store, update } }, begun, nextLife };
 }
 
 async function send(worker: Worker, asked: Asked): Promise<Told> {
   const run = { workflow: WORKFLOW, number: asked.number, attempt: asked.attempt };
-  const request = { service: asked.service, image: tagOf(asked), force: false, run };
+  const request = { ...requestFor(asked.service, { image: tagOf(asked) }), run };
   const key = { key: tagOf(asked), request: tagOf(asked) };
   try {
     return { ...asked, id: (await worker.submit(request, "ci", asked.key ? key : undefined)).id };
@@ -100,114 +110,93 @@ function idIn(message: string): string | undefined {
   return /^superseded by (\S+)\n/.exec(message)?.[1];
 }
 
-test("1,000 requests shuffled, duplicated and out of order end with the newest run of each service", async () => {
-  await fc.assert(
-    fc.asyncProperty(requests, async (all) => {
-      const world = shop();
-      const { ports, begun } = watched(world);
-      let last = 0;
-      const worker = new Worker(ports, ports.queue, Promise.resolve(), () => `d${(last += 1)}`);
-      const told: Told[] = [];
-      for (const asked of all) {
-        if (asked.pause > 0) await world.clock.sleep(asked.pause);
-        told.push(await send(worker, asked));
-      }
-      const ids = told.flatMap(({ id }) => id ?? []);
-      const ends = await Promise.all(ids.map((id) => worker.ended(id, never())));
-      for (const { status } of ends) expect(["succeeded", "superseded"]).toContain(status);
-      expectTruth(world, told);
-      for (const { id, status } of ends) expect(begun.has(id)).toBe(status === "succeeded");
-      const newest = SERVICES.flatMap((name) =>
-        all
-          .filter(({ service }) => service === name)
-          .toSorted((x, y) => orderOf(y) - orderOf(x))
-          .slice(0, 1),
-      );
-      expect(
-        world
-          .ps()
-          .map((line) => line.split(" ").slice(1).join(" "))
-          .toSorted(),
-      ).toEqual(newest.map((asked) => `running ${tagOf(asked)}`).toSorted());
-    }),
-    { ...ONCE, numRuns: 5 },
-  );
-});
-
-/** Ports of a process that can die: from then on nothing it waits for comes back, and it can do nothing. */
-function mortal(ports: World): { ports: Ports; queue: Queue; kill: () => void } {
-  let isDead = false;
-  const forEver = new Promise<never>(() => undefined);
-  const tie = <T extends object>(port: T): T =>
-    new Proxy(port, {
-      get(target, name, receiver) {
-        const member: unknown = Reflect.get(target, name, receiver);
-        if (typeof member !== "function") return member;
-        return (...args: unknown[]): unknown => {
-          if (isDead) return forEver;
-          const result: unknown = Reflect.apply(member, target, args);
-          if (!(result instanceof Promise)) return result;
-          const unlessDead = (): unknown => (isDead ? forEver : result);
-          return result.then(unlessDead, unlessDead);
-        };
-      },
-    });
-  const queue = new Queue();
-  return {
-    ports: {
-      ...ports,
-      engine: tie(ports.engine),
-      compose: tie(ports.compose),
-      registry: tie(ports.registry),
-      store: tie(ports.store),
-      clock: tie(ports.clock),
-      inTurn: queue.inTurn,
-    },
-    queue,
-    kill: () => void (isDead = true),
-  };
-}
-
-test("a daemon that is killed again and again loses no accepted request and runs none twice", async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      requests,
-      fc.array(fc.integer({ min: 0, max: 5_000 }), { minLength: 1, maxLength: 8 }),
-      async (all, kills) => {
+test(
+  "1,000 requests shuffled, duplicated and out of order end with the newest run of each service",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(requests, async (all) => {
         const world = shop();
         const { ports, begun } = watched(world);
-        const told: Told[] = [];
         let last = 0;
-        const start = () => {
-          const life = mortal(ports);
-          const ready = recover(life.ports);
-          return { ...life, worker: new Worker(life.ports, life.queue, ready, () => `d${(last += 1)}`) };
-        };
-        for (const [life, killedAfter] of kills.entries()) {
-          const { worker, kill } = start();
-          for (const asked of all.slice(life * REQUESTS_A_LIFE, (life + 1) * REQUESTS_A_LIFE)) {
-            if (asked.pause > 0) await world.clock.sleep(asked.pause);
-            told.push(await send(worker, asked));
-          }
-          await world.clock.sleep(killedAfter);
-          kill();
-          const left = world.store.unfinished();
-          for (const { id, status } of left) expect(begun.has(id)).toBe(status === "running");
+        const worker = new Worker(ports, ports.queue, Promise.resolve(), () => `d${(last += 1)}`);
+        const told: Told[] = [];
+        for (const asked of all) {
+          if (asked.pause > 0) await world.clock.sleep(asked.pause);
+          told.push(await send(worker, asked));
         }
-        const waiting = world.store.unfinished().filter(({ status }) => status === "queued");
-        const { worker } = start();
-        const ids = new Set(told.flatMap(({ id }) => id ?? []));
-        for (const id of ids) await worker.ended(id, never());
+        const ids = told.flatMap(({ id }) => id ?? []);
+        const ends = await Promise.all(ids.map((id) => worker.ended(id, never())));
+        for (const { status } of ends) expect(["succeeded", "superseded"]).toContain(status);
         expectTruth(world, told);
-        for (const { id } of waiting) expect(world.store.find(id)?.status).toBe("succeeded");
-        for (const id of ids) {
-          const { status, code } = world.store.find(id) ?? {};
-          expect(begun.has(id)).toBe(status !== "superseded");
-          if (status === "failed") expect(code).toBe("interrupted");
-        }
-        expect(world.ps().filter((line) => line.includes("running"))).toHaveLength(SERVICES.length);
-      },
-    ),
-    { ...ONCE, numRuns: 20 },
-  );
-});
+        for (const { id, status } of ends) expect(begun.has(id)).toBe(status === "succeeded");
+        const newest = SERVICES.flatMap((name) =>
+          all
+            .filter(({ service }) => service === name)
+            .toSorted((x, y) => orderOf(y) - orderOf(x))
+            .slice(0, 1),
+        );
+        expect(
+          world
+            .ps()
+            .map((line) => line.split(" ").slice(1).join(" "))
+            .toSorted(),
+        ).toEqual(newest.map((asked) => `running ${tagOf(asked)}`).toSorted());
+      }),
+      { ...ONCE, numRuns: 5 },
+    );
+  },
+  TEST_WITHIN_MS,
+);
+
+test(
+  "a daemon that is killed again and again loses no accepted request and runs none twice",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        requests,
+        fc.array(fc.integer({ min: 0, max: 5_000 }), { minLength: 1, maxLength: 8 }),
+        async (all, kills) => {
+          const world = shop();
+          const { ports, begun, nextLife } = watched(world);
+          const told: Told[] = [];
+          let last = 0;
+          const start = () => {
+            nextLife();
+            const queue = new Queue();
+            const life = mortal(ports);
+            const bound = { ...life.ports, inTurn: queue.inTurn };
+            const worker = new Worker(bound, queue, Promise.resolve(), () => `d${(last += 1)}`);
+            return { worker, kill: life.kill };
+          };
+          for (const [life, killedAfter] of kills.entries()) {
+            const { worker, kill } = start();
+            for (const asked of all.slice(life * REQUESTS_A_LIFE, (life + 1) * REQUESTS_A_LIFE)) {
+              if (asked.pause > 0) await world.clock.sleep(asked.pause);
+              told.push(await send(worker, asked));
+            }
+            await world.clock.sleep(killedAfter);
+            kill();
+            const left = world.store.unfinished();
+            for (const { id, status } of left) expect(begun.has(id)).toBe(status === "running");
+          }
+          const waiting = world.store.unfinished().filter(({ status }) => status === "queued");
+          const { worker } = start();
+          const ids = new Set(told.flatMap(({ id }) => id ?? []));
+          for (const id of ids) await worker.ended(id, never());
+          expectTruth(world, told);
+          for (const { id } of waiting) expect(world.store.find(id)?.status).toBe("succeeded");
+          for (const id of ids) {
+            const { status, code } = world.store.find(id) ?? {};
+            expect(begun.has(id)).toBe(status !== "superseded");
+            if (status === "failed") expect(code).toBe("interrupted");
+            else expect(["succeeded", "superseded"]).toContain(status ?? "gone");
+          }
+          expect(world.ps().filter((line) => line.includes("running"))).toHaveLength(SERVICES.length);
+          expect(world.ps()).toHaveLength(SERVICES.length);
+        },
+      ),
+      { ...ONCE, numRuns: 20 },
+    );
+  },
+  TEST_WITHIN_MS,
+);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { never } from "../../test/fakes/clock.ts";
+import { requestFor } from "../../test/fakes/deployment.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { accept } from "./deployment.ts";
 import { Queue } from "./queue.ts";
-import { recover } from "./recover.ts";
 import type { DeployRequest } from "./request.ts";
 import { Worker } from "./worker.ts";
 
@@ -23,7 +23,7 @@ function workerIn(world: World, ready: Promise<void> = Promise.resolve(), name =
 function restarted(world: World): Worker {
   const queue = new Queue();
   const again = { ...world, queue, inTurn: queue.inTurn };
-  return workerIn(again, recover(again), "r");
+  return workerIn(again, Promise.resolve(), "r");
 }
 
 function shop(): World {
@@ -33,12 +33,11 @@ function shop(): World {
   return world;
 }
 
-const web = (image?: string, fields: Partial<DeployRequest> = {}): DeployRequest => ({
-  service: "web",
-  image,
-  force: false,
+const asking = (name: string, image?: string, fields: Partial<DeployRequest> = {}): DeployRequest => ({
+  ...requestFor(name, image === undefined ? {} : { image }),
   ...fields,
 });
+const web = (image?: string, fields?: Partial<DeployRequest>): DeployRequest => asking("web", image, fields);
 const started = (world: World): unknown[] =>
   world.log.lines
     .filter(({ message }) => message === "deployment started")
@@ -77,7 +76,7 @@ describe("a waiting deployment", () => {
     const world = shop();
     const worker = workerIn(world);
     for (const image of ["web:v2", "web:v3"]) await worker.submit(web(image), "me");
-    for (const image of ["api:v2", "api:v3"]) await worker.submit({ ...web(image), service: "api" }, "me");
+    for (const image of ["api:v2", "api:v3"]) await worker.submit(asking("api", image), "me");
     for (const id of ["d1", "d2", "d3", "d4"])
       expect(await worker.ended(id, never())).toMatchObject({ status: "succeeded" });
   });
@@ -172,7 +171,7 @@ describe("what waits when the daemon ends", () => {
       ["b", "web"],
       ["a", "api"],
     ] as const)
-      world.store.insert(accept(id, { ...web(`${name}:v2`), service: name }, "me", 1));
+      world.store.insert(accept(id, asking(name, `${name}:v2`), "me", 1));
     const ready = Promise.withResolvers<void>();
     const worker = workerIn(world, ready.promise);
     world.clock.at(300 * SECOND, ready.resolve);
@@ -343,7 +342,7 @@ describe("the order guard", () => {
     const worker = workerIn(shop());
     await worker.submit(web("web:v41", { run: run(41) }), "me");
     await worker.submit(web("web:v1", { run: run(1, 1, "1/nightly.yml") }), "me");
-    await worker.submit({ ...web("api:v1", { run: run(1) }), service: "api" }, "me");
+    await worker.submit(asking("api", "api:v1", { run: run(1) }), "me");
     expect((await worker.submit(web("web:v2"), "me")).id).toBe("d4");
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { never, START } from "../../test/fakes/clock.ts";
+import { requestFor } from "../../test/fakes/deployment.ts";
 import { digestOf } from "../../test/fakes/images.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
@@ -15,7 +16,7 @@ function workerIn(world: World, ready: Promise<void> = Promise.resolve()): Worke
   return new Worker(world, world.queue, ready, () => `d${(last += 1)}`);
 }
 
-const request = (name: string, image?: string) => ({ service: name, image, force: false });
+const request = (name: string, image?: string) => requestFor(name, image === undefined ? {} : { image });
 
 function shop(): World {
   const world = fakeWorld([service("web"), service("api")]);
@@ -37,8 +38,8 @@ describe("an accepted deployment", () => {
     const accepted = await workerIn(world).submit(request("web", "web:v2"), "github-actions");
     expect(accepted).toMatchObject({
       id: "d1",
-      service: "web",
-      image: "web:v2",
+      parts: [{ service: "web", image: "web:v2", digest: undefined }],
+      attempts: 0,
       issuer: "github-actions",
       status: "queued",
       createdAt: START,
@@ -54,7 +55,8 @@ describe("an accepted deployment", () => {
     expect(ended).toMatchObject({
       status: "succeeded",
       changed: true,
-      digest: digestOf("web:v2"),
+      parts: [{ service: "web", image: "web:v2", digest: digestOf("web:v2") }],
+      attempts: 1,
       reason: "",
       startedAt: START,
       endedAt: START + 3 * SECOND,
