@@ -9,10 +9,10 @@ const Time = z.iso.datetime({ offset: true });
 export const DeploymentAnswer = z.looseObject({
   id: z.string(),
   kind: z.enum(["deploy", "rollback"]),
+  to: z.string().nullable(),
   services: z.array(
     z.looseObject({ service: z.string(), image: z.string().nullable(), digest: z.string().nullable() }),
   ),
-  issuer: z.string(),
   status: z.enum(STATUSES),
   reason: z.string(),
   changed: z.boolean().nullable(),
@@ -43,8 +43,8 @@ const Version = z.looseObject({
   image: z.string(),
   digest: z.string(),
   committed_at: Time,
-  running: z.boolean(),
-  image_present: z.boolean(),
+  image_state: z.enum(["present", "missing"]),
+  current: z.boolean(),
 });
 
 export const ServiceAnswer = z.looseObject({

@@ -134,12 +134,10 @@ export function createClient(socket: string, fetch: Fetch = globalThis.fetch) {
   }
 
   return {
-    socket,
     services: async () => (await ask("GET", "/services", ServicesAnswer)).services,
     guards: async () => (await ask("GET", "/guards", GuardsAnswer)).guards,
     forgetGuards: (service: string) =>
       ask("DELETE", `/guards/${encodeURIComponent(service)}`, ForgottenAnswer),
-    deployment: (id: string) => ask("GET", `/deployments/${encodeURIComponent(id)}`, DeploymentAnswer),
     /** Newest first. */
     async deployments({ service, status, limit }: DeploymentFilter): Promise<DeploymentAnswer[]> {
       const found: DeploymentAnswer[] = [];

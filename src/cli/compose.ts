@@ -20,8 +20,8 @@ export const compose: Command = async (args, io) => {
   const client = io.connect();
   const turn = changes ? await takeTurn(client, io) : undefined;
   try {
-    const place = await client.compose();
-    return await runInTerminal(commandLine(place, words), surroundings(place, changes, io));
+    const { argv, env, cwd } = commandLine(await client.compose(), words, changes, io);
+    return await runInTerminal(argv, { env, cwd });
   } catch (error) {
     if (error instanceof DeployerError) throw new ClientError(error.code, error.message, { cause: error });
     throw error;
@@ -38,30 +38,30 @@ async function takeTurn(client: Client, io: Io): Promise<{ giveBack(): void }> {
   return await turn;
 }
 
-function commandLine({ compose_file, pins_file }: ComposeAnswer, words: readonly string[]): string[] {
-  const pins = pins_file === null ? [] : ["-f", pins_file];
-  return ["docker", "compose", "-f", compose_file, ...pins, ...words];
-}
-
 /**
  * The environment decides what the compose file means, so it has to be the daemon's. It is not sent over the socket, it may
- * hold secrets: the kernel gives it to root and to the daemon's user. With another one nothing is changed.
+ * hold secrets: the kernel gives it to root and to the daemon's user, who may read the pins too. Others change nothing.
  */
-function surroundings(
-  { pid, folder }: ComposeAnswer,
+function commandLine(
+  { compose_file, pins_file, folder, pid }: ComposeAnswer,
+  words: readonly string[],
   changes: boolean,
   io: Io,
-): { env: Record<string, string | undefined>; cwd: string } {
+): { argv: string[]; env: Record<string, string | undefined>; cwd: string } {
+  const command = ["docker", "compose", "-f", compose_file];
   const daemons = environmentOf(pid);
   if (daemons !== undefined) {
+    const pins = pins_file === null ? [] : ["-f", pins_file];
     const terminal = OF_THE_TERMINAL.map((name) => [name, io.env[name]] as const);
-    return { env: { ...daemons, ...Object.fromEntries(terminal) }, cwd: folder };
+    const env = { ...daemons, ...Object.fromEntries(terminal) };
+    return { argv: [...command, ...pins, ...words], env, cwd: folder };
   }
-  if (changes)
+  if (changes) {
     throw new ClientError(
       "unauthorized",
-      "the daemon's environment, which the compose file may depend on, may not be read by this user: be root (sudo), or the daemon's user",
+      "this user may not read the daemon's environment, which decides what the compose file means: be root (sudo), or the daemon's user",
     );
-  io.stderr("note: this user may not read the daemon's environment, the one of this shell is used\n");
-  return { env: { ...io.env }, cwd: process.cwd() };
+  }
+  io.stderr("note: without the daemon's environment and pins, which this user may not read\n");
+  return { argv: [...command, ...words], env: { ...io.env }, cwd: process.cwd() };
 }

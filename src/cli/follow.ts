@@ -38,16 +38,15 @@ async function comeBack(
   client: Pick<Client, "follow">,
   io: Io,
 ): Promise<Following> {
-  for (;;) {
+  while (io.now() < giveUpAt) {
     await io.sleep(TRY_EVERY_MS);
     try {
       return await client.follow(id, last);
     } catch (error) {
-      const isAway = error instanceof ClientError && error.code === "unreachable";
-      if (!isAway || io.now() >= giveUpAt) throw error;
+      if (!(error instanceof ClientError) || error.code !== "unreachable") throw error;
     }
-    if (io.now() >= giveUpAt) throw new ClientError("unreachable", "the daemon did not come back");
   }
+  throw new ClientError("unreachable", `the daemon did not come back; "logs ${id} -f" goes on from here`);
 }
 
 /** `2026-11-23 06:00:00  started      its turn has come`. */

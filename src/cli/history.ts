@@ -29,7 +29,7 @@ export const history: Command = async (args, io) => {
 
 export function deploymentTable(deployments: readonly DeploymentAnswer[], now: number): string {
   return table(
-    ["DEPLOYMENT", "CREATED", "SERVICE", "IMAGE", "STATUS", "TOOK", "BY"],
+    ["DEPLOYMENT", "CREATED", "SERVICE", "IMAGE", "STATUS", "TOOK"],
     deployments.map((deployment) => [
       deployment.id,
       localTime(deployment.created_at),
@@ -37,15 +37,16 @@ export function deploymentTable(deployments: readonly DeploymentAnswer[], now: n
       imageOf(deployment),
       deployment.status,
       tookOf(deployment, now),
-      deployment.issuer,
     ]),
   );
 }
 
-function imageOf({ kind, services }: DeploymentAnswer): string {
+/** Images that the caller named. */
+function imageOf({ kind, to, services }: DeploymentAnswer): string {
   const images = new Set(services.flatMap(({ image }) => (image === null ? [] : [shortImage(image)])));
   if (images.size > 0) return [...images].join(", ");
-  return kind === "rollback" ? "(rollback)" : "(as in the file)";
+  if (kind === "deploy") return "(of the file)";
+  return to === null ? "(the version before)" : `(version of ${to})`;
 }
 
 function tookOf({ started_at, ended_at }: DeploymentAnswer, now: number): string {

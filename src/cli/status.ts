@@ -77,7 +77,7 @@ function versionTable(services: readonly ServiceAnswer[], now: number): string {
       shortImage(version.image),
       shortDigest(version.digest),
       ago(version.committed_at, now),
-      version.running ? "runs now" : version.image_present ? "present" : "MISSING",
+      version.current ? "current" : version.image_state,
     ]),
   );
   if (rows.length === 0) return "";

@@ -6,6 +6,9 @@ import { progressOf, saveProgress } from "./progress.ts";
 
 /** Of a failed container's output. */
 const LAST_LINES = 50;
+const DOWN_AGAIN_WITHIN_MS = 1_000;
+const LOOK_EVERY_MS = 50;
+const TIMES = ["", "once", "twice"];
 
 /** Exit codes above 128 are 128 and the number of the signal (POSIX shells and Docker alike). */
 const SIGNALS = new Map([
@@ -24,7 +27,8 @@ const SIGNALS = new Map([
 
 /**
  * Gathers what can be told of a container that failed, before it is removed: for the events, the log and the caller.
- * One that was never started, or that goes back only with another, has nothing to tell. What cannot be found out is left out; this never throws.
+ * One that was never started, or that goes back only with another, has nothing to tell. What cannot be found out is left
+ * out; this never throws.
  */
 export async function diagnose(
   deployment: Deployment,
@@ -33,7 +37,7 @@ export async function diagnose(
   ports: Ports,
 ): Promise<void> {
   try {
-    const container = await ports.engine.container(id);
+    const container = await untilDown(await ports.engine.container(id), ports);
     if (container === undefined || container.state === "created" || isWell(container, complaints)) return;
     const diagnosis = describe(container, complaints, await lastLines(container, ports));
     tell(diagnosis, deployment, ports);
@@ -45,6 +49,20 @@ export async function diagnose(
   }
 }
 
+/** Docker forgets how a container ended as soon as it has restarted it: one in a crash loop is soon down again. */
+async function untilDown(
+  first: Container | undefined,
+  { engine, clock }: Ports,
+): Promise<Container | undefined> {
+  const deadline = clock.now() + DOWN_AGAIN_WITHIN_MS;
+  let container = first;
+  while (container?.state === "running" && container.restarts > 0 && clock.now() < deadline) {
+    await clock.sleep(LOOK_EVERY_MS);
+    container = await engine.container(container.id);
+  }
+  return container;
+}
+
 function isWell({ id, state, restarts, health }: Container, complaints: Complaints): boolean {
   return state === "running" && restarts === 0 && health !== "unhealthy" && !complaints.has(id);
 }
@@ -52,20 +70,18 @@ function isWell({ id, state, restarts, health }: Container, complaints: Complain
 /** One line: everything but the output. */
 export function summaryOf(diagnosis: Diagnosis): string {
   const { service, container, exitCode, signal, oomKilled, restarts, health } = diagnosis;
+  const end = exitCode === undefined ? "still running" : `exit code ${exitCode}`;
   const facts = [
-    exitCode === undefined ? "was running" : `exit code ${exitCode}`,
-    signal,
-    oomKilled ? "killed for lack of memory" : undefined,
-    restarts > 0 ? `restarted ${restarts} times` : undefined,
-    health === undefined ? undefined : `last health check: ${health}`,
+    signal === undefined ? end : `${end} (${signal})`,
+    oomKilled ? "killed for lack of memory" : "",
+    restarts === 0 ? "" : `restarted ${TIMES[restarts] ?? `${restarts} times`}`,
+    health === undefined || health === "" ? "" : `health: ${health}`,
   ];
-  return `container ${container} of "${service}": ${facts.filter((fact) => fact !== undefined).join(", ")}`;
+  return `container ${container} of service "${service}": ${facts.filter((fact) => fact !== "").join(", ")}`;
 }
 
 function describe(container: Container, complaints: Complaints, output: string[]): Diagnosis {
-  // Between two restarts Docker shows how the last run ended.
-  const hasEnded = container.state !== "running" || container.restarts > 0;
-  const exitCode = hasEnded ? container.exitCode : undefined;
+  const exitCode = container.state === "running" ? undefined : container.exitCode;
   const health = complaints.get(container.id) ?? container.healthOutput;
   return {
     service: container.service,

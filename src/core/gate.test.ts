@@ -4,7 +4,7 @@ import { START } from "../../test/fakes/clock.ts";
 import type { Life } from "../../test/fakes/life.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
-import { type Complaints, startAndPass } from "./gate.ts";
+import { assertLives, type Complaints, startAndPass } from "./gate.ts";
 import type { Container } from "./ports.ts";
 import type { Settings } from "./settings.ts";
 
@@ -116,6 +116,12 @@ test.each<[string, Life, string]>([
 ])("one that %s fails at once, however long the gate would wait", async (_, life, end) => {
   const never = { ...life, execFailsUntil: Infinity };
   expect(await gate(never)).toMatchObject({ outcome: named(end), took: 1_000 });
+});
+
+test("one that Docker is restarting since before the first look at it tells how it ended", () => {
+  const { container } = created({});
+  const looping: Container = { ...container, state: "restarting", restarts: 1, exitCode: 3 };
+  expect(() => assertLives({ ...looping }, looping)).toThrow(named("restarted after it exited with code 3"));
 });
 
 test("one that fails ends the wait for the others", async () => {

@@ -69,7 +69,7 @@ async function pass(
  */
 export function assertLives(before: Container, now: Container | undefined): Container {
   if (now === undefined) throw failure("rollout", before, "was removed by somebody else");
-  if (now.restarts > before.restarts) {
+  if (now.restarts > before.restarts || now.state === "restarting") {
     const how = isRunning(now)
       ? "did not stay up, Docker restarted it"
       : `restarted after it ${describeEnd({ ...now, state: "exited" })}`;

@@ -1,12 +1,10 @@
 import { expect, test } from "bun:test";
 
-import { running } from "../../test/fakes/deployment.ts";
 import { digestOf, imageIdOf } from "../../test/fakes/images.ts";
 import { service } from "../../test/fakes/service.ts";
 import { ship } from "../../test/fakes/shipping.ts";
 import { fakeWorld } from "../../test/fakes/world.ts";
-import { parseImage } from "./image.ts";
-import { keepImages, lastingText } from "./keep-images.ts";
+import { keepImages } from "./keep-images.ts";
 
 function scene() {
   const world = fakeWorld([service("web"), service("worker")]);
@@ -16,8 +14,6 @@ function scene() {
       .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return { world, kept };
 }
-
-const REFERENCE = parseImage("web:v1")!;
 
 test("each image of the set has a tag that names the deployment and the place of the service in it", async () => {
   const { world, kept } = scene();
@@ -75,27 +71,4 @@ test("a failure only warns, and the next call makes up for it", async () => {
   world.before("tag deployer.local/keep:d1.0", () => undefined);
   await keepImages(world);
   expect(kept()).toHaveLength(1);
-});
-
-test("an image with a digest of its registry is created by that, nothing is tagged", async () => {
-  const { world } = scene();
-  await ship(world, "d1", "web:v1");
-  world.calls.length = 0;
-  const image = (await world.engine.image(`web@${digestOf("web:v1")}`))!;
-  const text = await lastingText(REFERENCE, image, running("web", { id: "d2" }), "web", world);
-  expect(text).toBe(`web:v1@${digestOf("web:v1")}`);
-  expect(world.calls).toEqual([]);
-});
-
-test("an image that no registry knows is created by our tag, which is there before it is needed", async () => {
-  const { world, kept } = scene();
-  world.images.set("web:v1", "sha256:built");
-  const image = {
-    ...(await world.engine.image("web:v1"))!,
-    // Of another repository; and the containerd image store makes one up for each name an image has.
-    digests: [`other@${digestOf("x")}`, `deployer.local/keep@${digestOf("x")}`],
-  };
-  const text = await lastingText(REFERENCE, image, running(["db", "web"], { id: "d2" }), "web", world);
-  expect(text).toBe("deployer.local/keep:d2.1");
-  expect(kept()).toEqual([["deployer.local/keep:d2.1", "sha256:built"]]);
 });

@@ -1,5 +1,4 @@
 import type { Deployment } from "./deployment.ts";
-import { type ImageReference, parseImage, pinnedText, sameRepository } from "./image.ts";
 import type { Image, Ports } from "./ports.ts";
 import type { Version } from "./store.ts";
 import { keptVersions, rollbackSet } from "./versions.ts";
@@ -26,26 +25,6 @@ export async function keepImages({ store, engine, log }: Keeper): Promise<void> 
   } catch (error) {
     log.warn("an image could not be tagged, so that docker image prune may remove it", { error });
   }
-}
-
-/**
- * The text that containers of an image are created with: its registry's digest, or, for one that was built here or loaded
- * and that no registry knows, our tag, which is set then.
- */
-export async function lastingText(
-  reference: ImageReference,
-  image: Image,
-  deployment: Deployment,
-  service: string,
-  { engine }: Pick<Ports, "engine">,
-): Promise<string> {
-  const digest = image.digests
-    .map((text) => parseImage(text))
-    .find((known) => known !== undefined && sameRepository(known, reference))?.digest;
-  if (digest !== undefined) return pinnedText(reference, digest);
-  const tag = keepTag(deployment, service);
-  await engine.tag(image.id, REPOSITORY, tag);
-  return `${REPOSITORY}:${tag}`;
 }
 
 /** All versions, those of a service together, last committed first. */

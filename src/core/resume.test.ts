@@ -122,6 +122,17 @@ test("one that is killed again and again before its switch is given up after thr
   expect(here.ps()).toEqual(["web-1 running web:v1"]);
 });
 
+test("killed when its way back has just started the old one again: it was rolled back, who hangs on it is made anew", async () => {
+  const here = fakeWorld([service("web"), service("proxy", { sharesWith: ["web"] })]);
+  for (const name of ["web", "proxy"]) here.add(name);
+  here.lives.set("web:v2", { exits: { after: 500, code: 3 } });
+  here.store.insert(running("web", { image: "web:v2" }));
+  await here.killedAt("start web-1", deployIn);
+  await here.engine.start("web-1");
+  expect(await resumeIn(here)).toMatchObject({ status: "rolled_back", code: "rollout" });
+  expect(here.ps().toSorted()).toEqual(["proxy-2 running proxy:v1", "web-1 running web:v1"]);
+});
+
 test("carried to its end without the compose file, which somebody has broken meanwhile", async () => {
   const here = world({ fields: {} });
   await here.killedAt("start web-2", deployIn);

@@ -7,6 +7,7 @@ import { hideFromPeers } from "./names.ts";
 import type { Engine, Named, Ports } from "./ports.ts";
 import { progressOf, saveProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
+import type { Rollout } from "./rollout.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";
 import type { Plan } from "./store.ts";
@@ -21,10 +22,7 @@ const ASK_DOCKER_EVERY_MS = 1_000;
  */
 export async function goBack(
   cause: unknown,
-  deployment: Deployment,
-  project: Named,
-  complaints: Complaints,
-  ports: Ports,
+  { deployment, project, complaints, ports }: Rollout,
 ): Promise<Outcome> {
   const failure = { code: errorCode(cause), message: publicMessage(cause) };
   ports.log.error("rollout failed, going back", { deployment: deployment.id, error: cause });
@@ -67,7 +65,8 @@ export async function bringBack(
   const dockerUntil = ports.clock.now() + DOCKER_RETURNS_WITHIN_MS;
   for (const plan of plans.toReversed()) {
     try {
-      const wasStopped = await restoreWithDocker(plan, project, dockerUntil, ports);
+      const isRestored = await restoreWithDocker(plan, project, dockerUntil, ports);
+      const wasStopped = isRestored || (stage !== "preparing" && (await runsSince(deployment, plan, ports)));
       if (wasStopped) notes.push(...(await renewSharersOf(plan.service, ports)));
       const wasBeside =
         stage !== "preparing" && plan.strategy === "rolling" && plan.before.running.length > 0;
@@ -86,6 +85,19 @@ export async function bringBack(
   }
   const reason = [failure.message, serving, ...notes].join("\n");
   return { ...outcome, status: touched ? "rolled_back" : "failed", changed: false, reason };
+}
+
+/** A way back that was killed in the middle may have started old ones again already: they were stopped all the same. */
+async function runsSince(
+  { startedAt = Infinity }: Deployment,
+  { before }: Plan,
+  ports: Ports,
+): Promise<boolean> {
+  for (const id of before.running) {
+    const container = await ports.engine.container(id);
+    if (container !== undefined && Date.parse(container.startedAt) > startedAt) return true;
+  }
+  return false;
 }
 
 /** First of all: from then on peers reach the old version only. */

@@ -135,7 +135,7 @@ export type Progress = {
  * - `switching`: what serves may have been touched
  * - `going_back`: the old version is being brought back
  */
-export type Stage = "preparing" | "switching" | "going_back";
+type Stage = "preparing" | "switching" | "going_back";
 
 /** What one service is to become and how. */
 export type Plan = {

@@ -29,7 +29,7 @@ export type Host = {
 };
 
 /** How the daemon calls Compose; its environment is to be had from the kernel, by those who may see it. */
-export type ComposePlace = {
+type ComposePlace = {
   /** Absolute. */
   composeFile: string;
   /** Names the images that deployments decided on; undefined before the first look at the project. */

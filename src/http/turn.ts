@@ -14,8 +14,6 @@ export function holdTurn(c: HttpContext, host: Pick<Host, "alone">): Response {
   c.env.closeAfterIdle(0);
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      // Said at once, so that the caller has the headers while it waits.
-      controller.enqueue(new Uint8Array());
       const held = host.alone(async (signal) => {
         controller.enqueue(new TextEncoder().encode(COME));
         await aborted(signal);

@@ -87,7 +87,12 @@ test("what runs is seen with its health check, ports and networks", async () => 
 });
 
 test.each<[string, string[], number, string]>([
-  ["its exit code and last line", ["sh", "-c", "echo out; sleep 0.3; echo 'the end' >&2; exit 5"], 5, "the end"],
+  [
+    "its exit code and last line",
+    ["sh", "-c", "echo out; sleep 0.3; echo 'the end' >&2; exit 5"],
+    5,
+    "the end",
+  ],
   ["its words as they are", ["printf", "%s|", "a b", '"', "$HOME", "--", ""], 0, 'a b|"|$HOME|--||'],
   ["the container's own user and environment", ["sh", "-c", 'echo "$(id -un) $GREETING"'], 0, "nobody a $b"],
   ["its end, whatever it leaves behind", ["sh", "-c", "sleep 60 & echo started"], 0, "started"],

@@ -17,7 +17,7 @@ export type AppImage = AppBehaviour & {
 };
 
 /** A HEALTHCHECK: it passes when the app serves, when the app says that it is healthy, or never. */
-export type AppHealthcheck = {
+type AppHealthcheck = {
   passes: boolean | "when healthy";
   intervalMs?: number;
   retries?: number;

@@ -15,7 +15,7 @@ import { STOP_AT, STOPPED_AT } from "./stop-points.ts";
 import { waitFor } from "./wait.ts";
 
 /** When the daemon is killed: at a stop point, or so many milliseconds after the request was sent. */
-export type Kill = { point: number } | { afterMs: number };
+type Kill = { point: number } | { afterMs: number };
 
 /** How a deployment went whose daemon was killed. */
 export type KillResult = {
