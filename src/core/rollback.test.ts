@@ -111,14 +111,21 @@ describe("a rollback", () => {
     expect(world.ps()).toEqual(["web-2 running web:v2"]);
   });
 
-  test.each<[string, number, Partial<Deployment>, string]>([
-    ["without an earlier version", 1, {}, "nothing earlier than v1"],
-    ["to a deployment that nobody knows", 2, { to: "nope" }, 'deployment "nope" left no version'],
-  ])("%s is a conflict that says why", async (_, newest, fields, why) => {
+  test.each<[string, number, Partial<Deployment>, string, string]>([
+    ["without an earlier version", 1, {}, "conflict", "nothing earlier than v1"],
+    ["to a deployment that nobody knows", 2, { to: "nope" }, "not_found", 'unknown deployment "nope"'],
+    [
+      "to a deployment that committed nothing",
+      2,
+      { to: "r1" },
+      "conflict",
+      'deployment "r1" left no version',
+    ],
+  ])("%s fails, says why, and touches nothing", async (_, newest, fields, code, why) => {
     const world = await deployedUpTo(newest);
     expect(await rollBack(world, fields)).toMatchObject({
       status: "failed",
-      code: "conflict",
+      code,
       changed: false,
       reason: expect.stringContaining(why),
     });
