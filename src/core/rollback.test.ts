@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { deployIn, toldIn } from "../../test/fakes/deploying.ts";
 import { digestOf } from "../../test/fakes/images.ts";
-import { service } from "../../test/fakes/service.ts";
+import { service, settings } from "../../test/fakes/service.ts";
 import { stepsOf } from "../../test/fakes/steps.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
@@ -53,6 +53,15 @@ describe("a rollback", () => {
     expect(world.store.pins()).toMatchObject([
       { imageText: `web:v1@${digestOf("web:v1")}`, digest: digestOf("web:v1"), deployment: "r1" },
     ]);
+  });
+
+  test("runs no before command: an old migration knows nothing of what came after it", async () => {
+    const world = await deployedUpTo(2);
+    for (const recorded of world.recordings.values())
+      for (const [name, each] of recorded)
+        recorded.set(name, { ...each, settings: settings({ before: [["migrate"]] }) });
+    expect(await rollBack(world)).toMatchObject({ status: "succeeded" });
+    expect(world.calls.filter((call) => call.startsWith("run "))).toEqual([]);
   });
 
   test("once more goes back one more, not to what was left", async () => {
