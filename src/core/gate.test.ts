@@ -4,7 +4,7 @@ import { START } from "../../test/fakes/clock.ts";
 import type { Life } from "../../test/fakes/life.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
-import { type Complaints, startAndPass } from "./gate.ts";
+import { assertLives, type Complaints, startAndPass } from "./gate.ts";
 import type { Container } from "./ports.ts";
 import type { Settings } from "./settings.ts";
 
@@ -41,7 +41,7 @@ describe("with an HTTP health path", () => {
     expect(await gate({ http: flaps }, HTTP)).toEqual({
       outcome: "web-1",
       took: 1_000,
-      complaint: "HTTP 503",
+      complaint: undefined,
     });
   });
 
@@ -80,7 +80,7 @@ describe("with an HTTP health path", () => {
 describe("with a HEALTHCHECK", () => {
   test("its command is run at once and often, whatever its interval is", async () => {
     const life = { healthcheck: { intervalMs: 30_000 }, execFailsUntil: 1_000 };
-    expect(await gate(life)).toEqual({ outcome: "web-1", took: 1_500, complaint: "exited with 1: not well" });
+    expect(await gate(life)).toEqual({ outcome: "web-1", took: 1_500, complaint: undefined });
   });
 
   test("it gets as long as it would take itself to give up, at least a minute", async () => {
@@ -116,6 +116,12 @@ test.each<[string, Life, string]>([
 ])("one that %s fails at once, however long the gate would wait", async (_, life, end) => {
   const never = { ...life, execFailsUntil: Infinity };
   expect(await gate(never)).toMatchObject({ outcome: named(end), took: 1_000 });
+});
+
+test("one that Docker is restarting since before the first look at it tells how it ended", () => {
+  const { container } = created({});
+  const looping: Container = { ...container, state: "restarting", restarts: 1, exitCode: 3 };
+  expect(() => assertLives({ ...looping }, looping)).toThrow(named("restarted after it exited with code 3"));
 });
 
 test("one that fails ends the wait for the others", async () => {

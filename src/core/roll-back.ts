@@ -65,7 +65,8 @@ export async function bringBack(
   const dockerUntil = ports.clock.now() + DOCKER_RETURNS_WITHIN_MS;
   for (const plan of plans.toReversed()) {
     try {
-      const wasStopped = await restoreWithDocker(plan, project, dockerUntil, ports);
+      const isRestored = await restoreWithDocker(plan, project, dockerUntil, ports);
+      const wasStopped = isRestored || (stage !== "preparing" && (await runsSince(deployment, plan, ports)));
       if (wasStopped) notes.push(...(await renewSharersOf(plan.service, ports)));
       const wasBeside =
         stage !== "preparing" && plan.strategy === "rolling" && plan.before.running.length > 0;
@@ -84,6 +85,19 @@ export async function bringBack(
   }
   const reason = [failure.message, serving, ...notes].join("\n");
   return { ...outcome, status: touched ? "rolled_back" : "failed", changed: false, reason };
+}
+
+/** A way back that was killed in the middle may have started old ones again already: they were stopped all the same. */
+async function runsSince(
+  { startedAt = Infinity }: Deployment,
+  { before }: Plan,
+  ports: Ports,
+): Promise<boolean> {
+  for (const id of before.running) {
+    const container = await ports.engine.container(id);
+    if (container !== undefined && Date.parse(container.startedAt) > startedAt) return true;
+  }
+  return false;
 }
 
 /** First of all: from then on peers reach the old version only. */

@@ -14,6 +14,8 @@ type Failure = {
   edit?: string;
   status: "failed" | "rolled_back";
   reason: RegExp;
+  /** What follows it about the candidate; undefined: it never ran. */
+  diagnosis?: { facts: RegExp; prints: string };
 };
 
 const FORMS: readonly Form[] = ["plain", "fixed", "anonymous"];
@@ -25,12 +27,14 @@ const FAILURES: readonly Failure[] = [
     tag: "exits",
     status: "rolled_back",
     reason: /^container [0-9a-f]{12} of service "\S+" exited with code 3$/,
+    diagnosis: { facts: /^exit code 3$/, prints: "version exits gives up" },
   },
   {
     name: "crashes",
     tag: "crashes",
     status: "rolled_back",
     reason: /^container [0-9a-f]{12} of service "\S+" exited with code 1$/,
+    diagnosis: { facts: /^exit code 1$/, prints: "version crashes crashes" },
   },
   {
     name: "loops",
@@ -39,6 +43,7 @@ const FAILURES: readonly Failure[] = [
     status: "rolled_back",
     reason:
       /^container [0-9a-f]{12} of service "\S+" (restarted after it exited with code 3|did not stay up, Docker restarted it)$/,
+    diagnosis: { facts: /^exit code 3, restarted (once|twice|\d+ times)$/, prints: "version exits gives up" },
   },
   {
     name: "port",
@@ -102,10 +107,11 @@ for (const [form, failure] of ROWS) {
 
       await expectVersion(project, service, "v1");
       const after = await lifeOf(project, service);
-      expect(lines.slice(2)).toEqual([
+      expect([lines[2], lines.at(-1)]).toEqual([
         `what serves now: ${before.image} in container ${after.id.slice(0, 12)}`,
         "",
       ]);
+      expectDiagnosis(lines.slice(3, -1), service, failure);
       expect(after.image).toBe(before.image);
       expect(after.name).toBe(form === "fixed" ? containerName(service) : after.name);
       if (failure.status === "failed") expect(after).toEqual(before);
@@ -117,7 +123,7 @@ for (const [form, failure] of ROWS) {
       expect(await record(reply.headers)).toMatchObject({
         status: failure.status,
         changed: false,
-        reason: lines.slice(1, -1).join("\n"),
+        reason: lines.slice(1, 3).join("\n"),
       });
     },
   );
@@ -159,18 +165,39 @@ for (const form of FORMS) {
     const service = `${form}-new`;
     const bad = await daemon.deploy({ service, image: `${aws.repository("web")}:exits` });
     expect(bad.status).toBe(500);
-    expect(bad.text.split("\n")).toEqual([
+    const [title, reason, serving, ...lines] = bad.text.split("\n");
+    expect([title, reason, serving, lines.pop()]).toEqual([
       "unable to update service",
       expect.stringMatching(/exited with code 3$/),
       `what serves now: nothing, "${service}" has no container`,
       "",
     ]);
+    expectDiagnosis(lines, service, {
+      diagnosis: { facts: /^exit code 3$/, prints: "version exits gives up" },
+    });
     expect(await record(bad.headers)).toMatchObject({ status: "failed", changed: false });
     expect(await lives(project, service)).toEqual([]);
     const good = await daemon.deploy({ service, image: `${aws.repository("web")}:v2` });
     expect(good.status).toBe(200);
     await expectVersion(project, service, "v2");
   });
+}
+
+/** Which container it was, how it ended, and what it printed, indented. */
+function expectDiagnosis(
+  [summary, heading, ...output]: string[],
+  service: string,
+  { diagnosis }: Pick<Failure, "diagnosis">,
+): void {
+  if (diagnosis === undefined) {
+    expect(summary).toBeUndefined();
+    return;
+  }
+  const [, name, facts] = /^container [0-9a-f]{12} of service "(\S+)": (.*)$/.exec(summary ?? "") ?? [];
+  expect([name, facts]).toEqual([service, expect.stringMatching(diagnosis.facts)]);
+  expect(heading).toBe("all it printed:");
+  expect(output).toContain(`  ${diagnosis.prints}`);
+  expect(output.filter((line) => !line.startsWith("  "))).toEqual([]);
 }
 
 async function record(headers: Headers): Promise<unknown> {

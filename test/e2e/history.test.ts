@@ -59,15 +59,17 @@ test("a deployment that succeeds tells its story while it happens, and the list 
     "started",
     "resolved",
     "pulled",
+    "strategy",
     "creating",
     "switching",
+    "gating",
     "watching",
     "committed",
     "removed",
     "ended",
     "done",
   ]);
-  expect(messages.slice(0, -1).map(({ id }) => id)).toEqual([...Array(10)].map((_, index) => index + 1));
+  expect(messages.slice(0, -1).map(({ id }) => id)).toEqual([...Array(12)].map((_, index) => index + 1));
   expect(messages.at(-1)?.data).toEqual(await deployment(id));
   expect(messages.at(-1)?.data).toMatchObject({ id, status: "succeeded", changed: true });
 
@@ -100,17 +102,26 @@ test("a stream that is cut goes on after Last-Event-ID, without a miss or a seco
     "started",
     "resolved",
     "pulled",
+    "strategy",
     "creating",
     "switching",
-    "watching",
+    "gating",
     "going_back",
+    "diagnosis",
+    "output",
+    "output",
     "ended",
     "done",
   ]);
-  expect(seen.slice(0, -1).map(({ id }) => id)).toEqual([...Array(9)].map((_, index) => index + 1));
-  expect(seen.at(-3)?.data).toMatchObject({
+  expect(seen.slice(0, -1).map(({ id }) => id)).toEqual([...Array(13)].map((_, index) => index + 1));
+  const told = (phase: string): unknown => seen.find(({ event }) => event === phase)?.data;
+  expect(told("going_back")).toMatchObject({
     level: "error",
     text: expect.stringContaining("exited with code 3"),
+  });
+  expect(told("diagnosis")).toMatchObject({
+    level: "error",
+    text: expect.stringMatching(/^container [0-9a-f]{12} of service "web": exit code 3$/),
   });
   expect(seen.at(-1)?.data).toMatchObject({ status: "rolled_back" });
 });
