@@ -140,3 +140,12 @@ test("a stop of the daemon ends it with the signal's reason", async () => {
   here.clock.at(2_000, () => stop.abort(new Error("stopping")));
   expect(startAndPass([container], HTTP, here, stop.signal)).rejects.toThrow("stopping");
 });
+
+test("one that passes only when its time is over is told so", async () => {
+  const late = (age: number): number | "refused" => (age < 4_800 ? "refused" : 200);
+  expect(await gate({ http: late }, { ...HTTP, timeoutMs: 5_000 })).toMatchObject({
+    outcome: named(
+      "did not pass within 5 s, asked was GET /health on port 3000: it passed 1 of 3 times in a row by then",
+    ),
+  });
+});

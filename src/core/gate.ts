@@ -58,7 +58,8 @@ async function pass(
     noteComplaint(complaints, first, complaint);
     const isUp = check.kind === "running" ? clock.now() - begin >= STAYS_RUNNING_MS : passes >= PASSES;
     if (isUp) return assertLives(first, await engine.container(first.id));
-    if (clock.now() >= deadline) throw late(container, check, clock.now() - begin, complaint);
+    if (clock.now() >= deadline)
+      throw late(container, check, clock.now() - begin, complaint ?? passedOnly(passes));
     await clock.sleep(ASK_EVERY_MS, signal);
   }
 }
