@@ -103,18 +103,19 @@ function timeoutOf(check: Check, { timeoutMs }: Settings): number {
   return Math.max(SHORTEST_TIMEOUT_MS, startPeriodMs + intervalMs * retries);
 }
 
-function late(
-  container: Container,
-  check: Check,
-  took: number,
-  complaint: string | undefined,
-): DeployerError {
-  const said = complaint === undefined ? "" : `: ${complaint}`;
+function late(container: Container, check: Check, took: number, complaint: string): DeployerError {
+  const seconds = Math.round(took / 1000);
+  const asked = describeCheck(check);
   return failure(
     "unhealthy",
     container,
-    `did not pass within ${Math.round(took / 1000)} s, asked was ${describeCheck(check)}${said}`,
+    `did not pass within ${seconds} s, asked was ${asked}: ${complaint}`,
   );
+}
+
+/** It was about to pass when its time was over. */
+function passedOnly(passes: number): string {
+  return `it passed ${passes} of ${PASSES} times in a row by then`;
 }
 
 async function existing(id: string, { engine }: GatePorts): Promise<Container> {
