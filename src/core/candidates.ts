@@ -1,33 +1,30 @@
-import { containersOf } from "./containers.ts";
+import { containersOf, isFinished } from "./containers.ts";
 import { dependenciesOf, dependencyCounts } from "./dependencies.ts";
-import type { Deployment } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Named, Ports, Project, Service, Source } from "./ports.ts";
+import type { Ports, Project, Service } from "./ports.ts";
 import { savePlan } from "./progress.ts";
 import { recreate } from "./recreate.ts";
-import type { Plan } from "./store.ts";
+import type { Rollout } from "./rollout.ts";
+import type { Candidate, Plan } from "./store.ts";
+import { storyOf } from "./story.ts";
 
 /** Creates the new containers of a service beside the old ones, not started. Errors: `rollout`. */
 export async function createBeside(
-  deployment: Deployment,
   plan: Plan,
   project: Project,
   service: Service,
-  source: Source,
-  ports: Ports,
+  rollout: Rollout,
 ): Promise<Plan> {
+  const { deployment, source, ports } = rollout;
   const old = await containersOf(project, service, ports.engine);
+  const what = `${service.name}: creating ${plan.replicas} beside ${old.length}`;
+  storyOf(deployment, ports)("creating", what);
   await ports.compose.createBeside(source, service.name, old.length + plan.replicas, () =>
     dependencyCounts(project, service, ports.engine),
   );
   // Compose may have been told of a leftover, or a person have been at work since: only what came now is ours.
   const known = old.map(({ id }) => id);
-  return await noteCandidates(
-    deployment,
-    { ...plan, before: { ...plan.before, all: known } },
-    project,
-    ports,
-  );
+  return await noteCandidates({ ...plan, before: { ...plan.before, all: known } }, rollout);
 }
 
 /**
@@ -35,26 +32,28 @@ export async function createBeside(
  * earlier attempt has finished is not done again. Errors: `rollout`.
  */
 export async function createInPlace(
-  deployment: Deployment,
   plan: Plan,
-  project: Named,
-  source: Source,
-  withDependencies: () => Promise<boolean>,
-  ports: Ports,
+  drifted: () => Promise<boolean>,
+  rollout: Rollout,
 ): Promise<Plan> {
+  const { project, source, ports } = rollout;
   const service = { name: plan.service };
   const own = await containersOf(project, service, ports.engine);
   const isDone = own.length === plan.replicas && own.every(({ id }) => !plan.before.all.includes(id));
-  if (!isDone) await recreate(source, project, service, withDependencies, ports);
-  return await noteCandidates(deployment, plan, project, ports);
+  if (!isDone) await recreate(source, project, service, async () => !(await drifted()), ports);
+  return await noteCandidates(plan, rollout);
 }
 
-async function noteCandidates(
-  deployment: Deployment,
-  plan: Plan,
-  project: Named,
-  ports: Ports,
-): Promise<Plan> {
+/** Those to be started: a job that has ended with 0 already, before a kill of the daemon, does not run a second time. */
+export async function notDone(candidates: readonly Candidate[], { engine }: Ports): Promise<Candidate[]> {
+  const now = await Promise.all(candidates.map(({ id }) => engine.container(id)));
+  return candidates.filter((_, index) => {
+    const container = now[index];
+    return container === undefined || !isFinished(container);
+  });
+}
+
+async function noteCandidates(plan: Plan, { deployment, project, ports }: Rollout): Promise<Plan> {
   const now = await containersOf(project, { name: plan.service }, ports.engine);
   const created = now.filter(({ id }) => !plan.before.all.includes(id));
   if (created.length < plan.replicas) {

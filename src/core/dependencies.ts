@@ -14,6 +14,11 @@ import type {
 
 /** How long a dependency may take until its `condition` holds. */
 const DEPENDENCY_DEADLINE_MS = 120_000;
+/**
+ * How long its turn is waited for. Longer than what holds it should take; but that may wait for a turn of ours: two
+ * deployments of several services may need one of the other each.
+ */
+const TURN_WITHIN_MS = 10 * 60_000;
 const LOOK_EVERY_MS = 250;
 
 /** All services that `service` needs, directly or not, each after those it needs itself. */
@@ -84,7 +89,7 @@ async function startDependency(
 ): Promise<void> {
   if (areUp(await containersOf(project, service, ports.engine), condition)) return;
   // In turn: a deployment of the dependency may have stopped it for a moment.
-  await ports.inTurn(service.name, async () => {
+  await inTurnSoon(service.name, ports, signal, async () => {
     let containers = await containersOf(project, service, ports.engine);
     const up = containers.filter((container) => isUp(container, condition));
     // Beside them only leftovers of a deployment: another version, which must not run too.
@@ -108,6 +113,32 @@ async function startDependency(
     }
     for (const container of waiting) await waitForCondition(container, condition, ports, signal);
   });
+}
+
+/** Errors: `rollout`, when the turn does not come in time; the signal's reason. */
+async function inTurnSoon(
+  service: string,
+  { inTurn, clock }: Ports,
+  signal: AbortSignal,
+  task: () => Promise<void>,
+): Promise<void> {
+  const begun = new AbortController();
+  let isWanted = true;
+  const turn = inTurn(service, async () => {
+    if (!isWanted) return;
+    begun.abort();
+    await task();
+  });
+  // It is awaited below, unless it is given up.
+  turn.catch(() => undefined);
+  await clock.sleep(TURN_WITHIN_MS, AbortSignal.any([begun.signal, signal])).catch(() => undefined);
+  if (begun.signal.aborted) return await turn;
+  isWanted = false;
+  signal.throwIfAborted();
+  throw new DeployerError(
+    "rollout",
+    `dependency "${service}" is not up, and something else was at work on it for ${TURN_WITHIN_MS / 60_000} minutes: another deployment?`,
+  );
 }
 
 function areUp(containers: Container[], condition: Dependency["condition"]): boolean {

@@ -27,7 +27,8 @@ const SIGNALS = new Map([
 
 /**
  * Gathers what can be told of a container that failed, before it is removed: for the events, the log and the caller.
- * One that was never started has nothing to tell. What cannot be found out is left out; this never throws.
+ * One that was never started, or that goes back only with another, has nothing to tell. What cannot be found out is left
+ * out; this never throws.
  */
 export async function diagnose(
   deployment: Deployment,
@@ -37,7 +38,7 @@ export async function diagnose(
 ): Promise<void> {
   try {
     const container = await untilDown(await ports.engine.container(id), ports);
-    if (container === undefined || container.state === "created") return;
+    if (container === undefined || container.state === "created" || isWell(container, complaints)) return;
     const diagnosis = describe(container, complaints, await lastLines(container, ports));
     tell(diagnosis, deployment, ports);
     const { diagnoses } = progressOf(deployment, ports);
@@ -60,6 +61,10 @@ async function untilDown(
     container = await engine.container(container.id);
   }
   return container;
+}
+
+function isWell({ id, state, restarts, health }: Container, complaints: Complaints): boolean {
+  return state === "running" && restarts === 0 && health !== "unhealthy" && !complaints.has(id);
 }
 
 /** One line: everything but the output. */

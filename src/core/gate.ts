@@ -14,7 +14,7 @@ const SHORTEST_TIMEOUT_MS = 60_000;
 
 type GatePorts = Pick<Ports, "engine" | "probe" | "clock">;
 
-/** What was last found wrong with each container, by its id: the gate writes it down for the diagnosis. */
+/** What the last look found wrong with each container, by its id: the gate writes it down for the diagnosis. */
 export type Complaints = Map<string, string>;
 
 /**
@@ -55,7 +55,7 @@ async function pass(
     if (isFinished(container)) return container;
     const complaint = await ask(container, check, ports);
     passes = complaint === undefined ? passes + 1 : 0;
-    if (complaint !== undefined) complaints.set(first.id, complaint);
+    noteComplaint(complaints, first, complaint);
     const isUp = check.kind === "running" ? clock.now() - begin >= STAYS_RUNNING_MS : passes >= PASSES;
     if (isUp) return assertLives(first, await engine.container(first.id));
     if (clock.now() >= deadline) throw late(container, check, clock.now() - begin, complaint);
@@ -77,6 +77,16 @@ export function assertLives(before: Container, now: Container | undefined): Cont
   }
   if (!isRunning(now) && !isFinished(now)) throw failure("rollout", now, describeEnd(now));
   return now;
+}
+
+/** A good answer withdraws what was found before: an app that was slow to start did not fail by that. */
+export function noteComplaint(
+  complaints: Complaints,
+  { id }: { id: string },
+  complaint: string | undefined,
+): void {
+  if (complaint === undefined) complaints.delete(id);
+  else complaints.set(id, complaint);
 }
 
 /** An error about a container, by the names people know it by. */

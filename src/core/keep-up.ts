@@ -1,3 +1,4 @@
+import { removeDoneBefore } from "./before-commands.ts";
 import { bringUp } from "./bring-up.ts";
 import { isFinished, isRunning } from "./containers.ts";
 import { publicMessage } from "./errors.ts";
@@ -87,6 +88,8 @@ async function serveUntil(
 
 async function tryBringUp(comeBack: Set<string>, ports: Ports, signal: AbortSignal): Promise<boolean> {
   try {
+    // The last run of the daemon may have been killed before it came to that.
+    await removeDoneBefore(ports);
     const failures = await unlessAborted(bringUp(comeBack, ports, signal), signal);
     if (failures.size === 0) ports.log.info("services are up");
     return failures.size === 0;

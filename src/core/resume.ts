@@ -29,8 +29,9 @@ export async function resume(deployment: Deployment, ports: Ports, signal: Abort
   if (isCommitted(deployment, ports)) return await tidyUp(deployment, project, [], ports);
   switch (progress.stage) {
     case "switching": {
-      const recorded = progress.plans[0]?.version.recorded ?? "";
-      return await switchOver(deployment, project, { recorded }, async () => true, ports, signal);
+      const source = { recorded: progress.plans[0]?.version.recorded ?? "" };
+      const rollout = { deployment, project, source, ports, signal, complaints: new Map() };
+      return await switchOver(rollout, async () => true);
     }
     case "going_back":
       return await bringBack(progress.failure ?? INTERRUPTED, deployment, project, ports);

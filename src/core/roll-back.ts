@@ -7,6 +7,7 @@ import { hideFromPeers } from "./names.ts";
 import type { Engine, Named, Ports } from "./ports.ts";
 import { progressOf, saveProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
+import type { Rollout } from "./rollout.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";
 import type { Plan } from "./store.ts";
@@ -21,10 +22,7 @@ const ASK_DOCKER_EVERY_MS = 1_000;
  */
 export async function goBack(
   cause: unknown,
-  deployment: Deployment,
-  project: Named,
-  complaints: Complaints,
-  ports: Ports,
+  { deployment, project, complaints, ports }: Rollout,
 ): Promise<Outcome> {
   const failure = { code: errorCode(cause), message: publicMessage(cause) };
   ports.log.error("rollout failed, going back", { deployment: deployment.id, error: cause });

@@ -1,15 +1,15 @@
-import { createBeside, createInPlace, dependenciesDrifted } from "./candidates.ts";
+import { createBeside, createInPlace, dependenciesDrifted, notDone } from "./candidates.ts";
 import { commitOf } from "./commit.ts";
 import { shortId } from "./containers.ts";
 import { type Deployment, nameOf, type Outcome } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import { type Complaints, startAndPass } from "./gate.ts";
-import { hideFromPeers, showToPeers } from "./names.ts";
 import { planRollout, type Strategies } from "./plan.ts";
 import type { Container, Named, Ports, Service, Source } from "./ports.ts";
 import { progressOf, saveProgress } from "./progress.ts";
 import { settingsIn } from "./recorded-settings.ts";
 import { goBack } from "./roll-back.ts";
+import { showAll, startUnseen } from "./rolling.ts";
 import type { Settings } from "./settings.ts";
 import type { Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
@@ -17,6 +17,19 @@ import type { Goal } from "./target.ts";
 import { tidyUp } from "./tidy-up.ts";
 import { allOrNone } from "./wait.ts";
 import { watch } from "./watch.ts";
+
+/** A rollout under way: what each of its steps needs. */
+export type Rollout = {
+  deployment: Deployment;
+  project: Named;
+  /** What its containers are created from. */
+  source: Source;
+  ports: Ports;
+  /** When it aborts, the rollout goes back before its next step. */
+  signal: AbortSignal;
+  /** For the diagnosis of what fails. */
+  complaints: Complaints;
+};
 
 /**
  * The rollout of all services of a deployment: their new containers are created beside the old ones; rolling ones are
@@ -30,19 +43,21 @@ export async function rollOut(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const complaints: Complaints = new Map();
+  const { project, source } = goal;
+  const rollout: Rollout = { deployment, project, source, ports, signal, complaints: new Map() };
   const planned = await planRollout(deployment, strategies, goal, ports);
   try {
-    for (const plan of planned) if (!plan.inPlace) await create(deployment, plan, goal, ports);
-    for (const plan of plansOf(deployment, ports))
-      if (plan.strategy === "rolling") await warmUp(deployment, plan, ports, signal, complaints);
+    for (const plan of planned)
+      if (!plan.inPlace) await createBeside(plan, project, serviceOf(plan, goal), rollout);
+    for (const plan of plansOf(rollout))
+      if (plan.strategy === "rolling") await startUnseen(plan, await settingsOf(plan, ports), rollout);
     signal.throwIfAborted();
   } catch (error) {
-    return await goBack(error, deployment, goal.project, complaints, ports);
+    return await goBack(error, rollout);
   }
-  const drifted = (plan: Plan): Promise<boolean> =>
-    dependenciesDrifted(goal.project, serviceOf(plan, goal), plan.version.recorded, ports);
-  return await switchOver(deployment, goal.project, goal.source, drifted, ports, signal, complaints);
+  return await switchOver(rollout, (plan) =>
+    dependenciesDrifted(project, serviceOf(plan, goal), plan.version.recorded, ports),
+  );
 }
 
 /**
@@ -50,111 +65,56 @@ export async function rollOut(
  * @param drifted whether Compose has to leave the dependencies of a service alone when it replaces its containers
  */
 export async function switchOver(
-  deployment: Deployment,
-  project: Named,
-  source: Source,
+  rollout: Rollout,
   drifted: (plan: Plan) => Promise<boolean>,
-  ports: Ports,
-  signal: AbortSignal,
-  complaints: Complaints = new Map(),
 ): Promise<Outcome> {
-  const tell = storyOf(deployment, ports);
+  const { deployment, project, ports } = rollout;
   let serving: Container[];
   try {
     saveProgress(deployment, { stage: "switching" }, ports);
     const passed: Passed[] = [];
-    for (const plan of plansOf(deployment, ports)) {
+    for (const plan of plansOf(rollout)) {
+      const settings = await settingsOf(plan, ports);
       const containers =
         plan.strategy === "rolling"
-          ? await showCandidates(deployment, plan, ports, signal, complaints)
-          : await replace(deployment, plan, project, source, drifted, ports, signal, complaints);
-      passed.push({ settings: await settingsOf(plan, ports), containers });
+          ? await showAll(plan, settings, rollout)
+          : await replace(plan, settings, () => drifted(plan), rollout);
+      passed.push({ settings, containers });
     }
-    serving = await watchAll(deployment, passed, ports, signal, complaints);
-    commit(deployment, ports);
+    serving = await watchAll(passed, rollout);
+    commit(rollout);
   } catch (error) {
-    return await goBack(error, deployment, project, complaints, ports);
+    return await goBack(error, rollout);
   }
-  for (const { service, version } of plansOf(deployment, ports))
-    tell("committed", `${service} runs ${version.imageText} from now on`);
   return await tidyUp(deployment, project, serving, ports);
 }
 
-async function create(deployment: Deployment, plan: Plan, goal: Goal, ports: Ports): Promise<void> {
-  const { replicas, before, service } = plan;
-  storyOf(deployment, ports)("creating", `${service}: creating ${replicas} beside ${before.all.length}`);
-  await createBeside(deployment, plan, goal.project, serviceOf(plan, goal), goal.source, ports);
-}
-
-/** Where no peer finds them. */
-async function warmUp(
-  deployment: Deployment,
-  plan: Plan,
-  ports: Ports,
-  signal: AbortSignal,
-  complaints: Complaints,
-): Promise<void> {
-  const tell = storyOf(deployment, ports);
-  const settings = await settingsOf(plan, ports);
-  for (const candidate of plan.candidates) await hideFromPeers(candidate, ports);
-  for (const candidate of plan.candidates) {
-    signal.throwIfAborted();
-    tell("gating", `${plan.service}: starting ${shortId(candidate)} unseen, the old one serves`);
-    await startAndPass([candidate], settings, ports, signal, complaints);
-  }
-}
-
-async function showCandidates(
-  deployment: Deployment,
-  plan: Plan,
-  ports: Ports,
-  signal: AbortSignal,
-  complaints: Complaints,
-): Promise<Container[]> {
-  const tell = storyOf(deployment, ports);
-  const passed: Container[] = [];
-  const settings = await settingsOf(plan, ports);
-  for (const candidate of plan.candidates) {
-    signal.throwIfAborted();
-    tell("switching", `${plan.service}: peers find ${shortId(candidate)} from now on, and the old one`);
-    await showToPeers(candidate, ports);
-    passed.push(...(await startAndPass([candidate], settings, ports, signal, complaints)));
-  }
-  return passed;
-}
-
+/** Stop-first: the old containers stop, the new ones start and pass the gate. */
 async function replace(
-  deployment: Deployment,
   plan: Plan,
-  project: Named,
-  source: Source,
-  drifted: (plan: Plan) => Promise<boolean>,
-  ports: Ports,
-  signal: AbortSignal,
-  complaints: Complaints,
+  settings: Settings,
+  drifted: () => Promise<boolean>,
+  rollout: Rollout,
 ): Promise<Container[]> {
+  const { deployment, ports, signal, complaints } = rollout;
   const tell = storyOf(deployment, ports);
   signal.throwIfAborted();
   const old = plan.before.all.map((id) => shortId({ id })).join(", ") || "nothing: none was there";
   tell("switching", `${plan.service}: ${plan.inPlace ? "Compose replaces" : "stopping"} ${old}`);
   ports.log.info("switching", { deployment: deployment.id, service: plan.service, old: plan.before.all });
-  const { candidates } = plan.inPlace
-    ? await createInPlace(deployment, plan, project, source, async () => !(await drifted(plan)), ports)
-    : plan;
+  const { candidates } = plan.inPlace ? await createInPlace(plan, drifted, rollout) : plan;
   for (const id of plan.before.all) await ports.engine.stop(id);
   signal.throwIfAborted();
   tell("gating", `${plan.service}: starting ${candidates.map(shortId).join(", ")}`);
-  return await startAndPass(candidates, await settingsOf(plan, ports), ports, signal, complaints);
+  return await startAndPass(await notDone(candidates, ports), settings, ports, signal, complaints);
 }
 
+/** What has passed the gate, and by what it is watched. */
 type Passed = { settings: Settings; containers: Container[] };
 
 async function watchAll(
-  deployment: Deployment,
   passed: Passed[],
-  ports: Ports,
-  signal: AbortSignal,
-  complaints: Complaints,
+  { deployment, ports, signal, complaints }: Rollout,
 ): Promise<Container[]> {
   const seconds = Math.max(...passed.map(({ settings }) => settings.watchMs)) / 1000;
   if (seconds > 0)
@@ -166,19 +126,21 @@ async function watchAll(
 }
 
 /** From here on there is no way back. */
-function commit(deployment: Deployment, ports: Ports): void {
+function commit(rollout: Rollout): void {
+  const { deployment, ports } = rollout;
+  const plans = plansOf(rollout);
   ports.store.commit(
-    plansOf(deployment, ports).map(({ version, candidates }) =>
-      commitOf(deployment, version, candidates, ports.clock),
-    ),
+    plans.map(({ version, candidates }) => commitOf(deployment, version, candidates, ports.clock)),
   );
+  for (const { service, version } of plans)
+    storyOf(deployment, ports)("committed", `${service} runs ${version.imageText} from now on`);
 }
 
 async function settingsOf({ service, version }: Plan, ports: Ports): Promise<Settings> {
   return await settingsIn(version.recorded, service, ports);
 }
 
-function plansOf(deployment: Deployment, ports: Ports): Plan[] {
+function plansOf({ deployment, ports }: Rollout): Plan[] {
   return progressOf(deployment, ports).plans;
 }
 

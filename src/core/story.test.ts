@@ -65,7 +65,7 @@ test("one that goes back says why, on one line", async () => {
   expect(story(world).slice(-4)).toEqual([
     "gating info: web: starting web-2",
     'going_back error: container web-2 of service "web" exited with code 3',
-    'diagnosis error: container web-2 of "web": exit code 3',
+    'diagnosis error: container web-2 of service "web": exit code 3',
     'ended error: rolled_back: container web-2 of service "web" exited with code 3; what serves now: web:v1 in container web-1',
   ]);
 });

@@ -9,7 +9,7 @@ import { assertPlatform } from "./preflight.ts";
 import { authorise } from "./request.ts";
 import type { Version } from "./store.ts";
 import { storyOf } from "./story.ts";
-import { previousVersion, versionOf } from "./versions.ts";
+import { versionToGoBackTo } from "./versions.ts";
 
 /** What one service of a deployment is to run, with its image on this host. */
 export type Target = {
@@ -91,7 +91,7 @@ async function bringVersion(
   signal: AbortSignal,
 ): Promise<Target> {
   const tell = storyOf(deployment, ports);
-  const version = versionToGoBackTo(deployment, service.name, ports);
+  const version = versionToGoBackTo(deployment, service.name, ports.store);
   const { imageText, digest } = version;
   tell("resolved", `to go back to: ${imageText} of deployment ${version.deployment}`);
   const local = await ports.engine.imageId(imageText);
@@ -117,12 +117,6 @@ async function bringVersion(
     image: await localImage(imageText, ports),
     version,
   };
-}
-
-function versionToGoBackTo({ to }: Deployment, service: string, { store }: Ports): Version {
-  const versions = store.versions(service);
-  const pin = store.pins().find((pin) => pin.service === service);
-  return to === undefined ? previousVersion(service, versions, pin) : versionOf(service, versions, to);
 }
 
 function referenceOf(text: string, service: Service): ImageReference {

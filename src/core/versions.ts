@@ -1,5 +1,6 @@
+import type { DeploymentRequest } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Pin, Version } from "./store.ts";
+import type { Pin, Store, Version } from "./store.ts";
 
 /** How many images with their configurations a service can go back to, the running one included. */
 const SET_SIZE = 5;
@@ -26,6 +27,25 @@ export function keptVersions(versions: Versions): Version[] {
     .slice(0, OTHERS_KEPT);
   const kept = new Set([...set, ...others]);
   return versions.filter((version) => kept.has(version));
+}
+
+/**
+ * The version that a rollback of a service wants.
+ * Errors: `not_found` for a deployment that is not known, `conflict` for one that left no version, and when there is none.
+ */
+export function versionToGoBackTo(
+  { to }: Pick<DeploymentRequest, "to">,
+  service: string,
+  store: Pick<Store, "versions" | "pins" | "find">,
+): Version {
+  const versions = store.versions(service);
+  if (to === undefined) {
+    const pin = store.pins().find((pin) => pin.service === service);
+    return previousVersion(service, versions, pin);
+  }
+  if (store.find(to) === undefined)
+    throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(to)}`);
+  return versionOf(service, versions, to);
 }
 
 /**

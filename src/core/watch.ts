@@ -1,5 +1,5 @@
 import { isFinished, isRunning } from "./containers.ts";
-import { assertLives, type Complaints, failure } from "./gate.ts";
+import { assertLives, type Complaints, failure, noteComplaint } from "./gate.ts";
 import { ask, checkOf, describeCheck } from "./health.ts";
 import type { Container, Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
@@ -48,7 +48,7 @@ async function watchOne(
       throw failure("unhealthy", latest, `became unhealthy while it was watched: ${latest.healthOutput}`);
     const complaint = await ask(latest, check, ports);
     failures = complaint === undefined ? 0 : failures + 1;
-    if (complaint !== undefined) complaints.set(first.id, complaint);
+    noteComplaint(complaints, first, complaint);
     if (failures >= FAILURES)
       throw failure(
         "unhealthy",

@@ -20,6 +20,7 @@ import { repeated, type RepeatKey, spend } from "./repeat.ts";
 import { authorise, type DeployRequest } from "./request.ts";
 import { resume } from "./resume.ts";
 import { tellAccepted, tellResumed, tellStarted, tellWaits } from "./story.ts";
+import { versionToGoBackTo } from "./versions.ts";
 import { unlessAborted } from "./wait.ts";
 
 /** How long a shutdown lets the running deployment go on; systemd kills us at 90 s (120 s with our unit). */
@@ -71,7 +72,7 @@ export class Worker {
    * Accepts a request; when it resolves the deployment is durable and runs to its end whatever the caller does, after a
    * restart if need be. A request that was sent before with the same key is the deployment it was then.
    * Errors: `shutting_down`, `queue_full`, `not_found`, `not_deployable`, `compose_file`, `superseded` for a run older
-   * than the newest one accepted, `conflict` for a key of another request.
+   * than the newest one accepted, `conflict` for a key of another request and for a rollback without a version to go to.
    */
   async submit(request: DeployRequest, issuer: string, key?: RepeatKey): Promise<Deployment> {
     const first = this.#repeated(issuer, key);
@@ -80,6 +81,8 @@ export class Worker {
     // A signal to our whole service ends Compose too: then the stop is the reason, not the file.
     const project = await this.#ports.compose.project().finally(() => this.#assertOpen());
     authorise(request, project);
+    if (request.kind === "rollback")
+      for (const { service } of request.parts) versionToGoBackTo(request, service, this.#ports.store);
     return this.#accept(request, issuer, key);
   }
 
@@ -178,10 +181,13 @@ export class Worker {
       tellStarted(deployment, this.#ports);
       log.info("deployment started", fieldsOf(deployment));
       const outcome = await work(deployment, this.#ports, this.#abort.signal);
-      this.#pending.end(end(deployment, outcome, clock.now()));
+      const ended = end(deployment, outcome, clock.now());
+      store.update(ended);
+      // Before it is told: then a stop of the daemon waits for it.
       await removeDoneBefore(this.#ports).catch((error: unknown) =>
         log.warn("containers of before commands could not be removed", { deployment: deployment.id, error }),
       );
+      this.#pending.tell(ended);
     } catch (error) {
       log.error("the end of a deployment could not be recorded", { deployment: accepted.id, error });
       this.#pending.leave(accepted.id, error);

@@ -2,11 +2,11 @@ import { expect, test } from "bun:test";
 
 import { accept } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
-import { type ComposePlace, controlRoutes, type Host } from "./control.ts";
+import { controlRoutes, type Host } from "./control.ts";
 import { fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";
 
-const PLACE: ComposePlace = {
+const PLACE: ReturnType<Host["compose"]> = {
   composeFile: "/srv/app/docker-compose.yml",
   pinsFile: undefined,
   folder: "/",

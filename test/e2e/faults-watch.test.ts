@@ -9,7 +9,7 @@ import {
 } from "../support/faults.ts";
 
 /** Longer than the gate takes, and done before the watch is over. */
-const FAILS_AFTER_SECONDS = 6;
+const FAILS_AFTER_SECONDS = 8;
 
 /** A candidate that passes its gate and serves, then fails while it is watched. */
 const KINDS: readonly FaultKind[] = [

@@ -19,6 +19,7 @@ const DeploymentRecord = z.looseObject({
   status: z.string(),
   reason: z.string(),
   changed: z.boolean().nullable(),
+  ended_at: z.iso.datetime().nullable(),
   diagnosis: z.array(Diagnosis),
 });
 

@@ -109,7 +109,7 @@ function healthcheckOf(check: AppHealthcheck): unknown {
   return {
     Test: test,
     Interval: interval,
-    Timeout: 2000 * NANOSECONDS,
+    Timeout: 5000 * NANOSECONDS,
     Retries: check.retries ?? DEFAULT_RETRIES,
   };
 }

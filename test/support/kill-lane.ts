@@ -31,8 +31,11 @@ export type KillResult = {
 /** A project whose daemon can be killed again and again, each time in another deployment. */
 export type KillLane = {
   strategy: Strategy;
-  /** Deploys a new version, has the daemon killed meanwhile and started again, and expects all that must hold then. */
-  kill(kill: Kill): Promise<KillResult>;
+  /**
+   * Deploys a new version, has the daemon killed meanwhile and started again, and expects all that must hold then.
+   * @param next the stop point of the next kill, if that is known: saves a start of the daemon
+   */
+  kill(kill: Kill, next?: number): Promise<KillResult>;
   /** Milliseconds that a deployment takes which nobody disturbs. */
   undisturbed: number;
   [Symbol.asyncDispose](): Promise<void>;
@@ -83,7 +86,7 @@ export async function startKillLane(strategy: Strategy, binary: string): Promise
     return {
       strategy,
       undisturbed,
-      kill: (kill) => lane.kill(kill),
+      kill: (kill, next) => lane.kill(kill, next),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };
   } catch (error) {
@@ -122,9 +125,9 @@ class Lane {
     return Date.now() - begin;
   }
 
-  async kill(kill: Kill): Promise<KillResult> {
-    if ("point" in kill) {
-      await this.#startAgain({ [STOP_AT]: String(kill.point) });
+  async kill(kill: Kill, next?: number): Promise<KillResult> {
+    if ("point" in kill && this.#daemon.env[STOP_AT] !== String(kill.point)) {
+      await this.#startAgain(kill.point);
       await waitUntilUp(this.#daemon);
     }
     const version = await this.#publish();
@@ -140,7 +143,7 @@ class Lane {
     const at = (await isKilled) ? (STOPPED_AT.exec(daemon.noise())?.[1] ?? "a random instant") : "ended";
 
     const restarted = Date.now();
-    await this.#startAgain({ [STOP_AT]: "" });
+    await this.#startAgain(next);
     const allowed = SERVES_WITHIN_MS + (this.#strategy === "recreate" ? STOP_AND_START_MS : 0);
     await this.#peer.next(this.#url, ({ version }) => version !== undefined, allowed);
     const servedAfterMs = Date.now() - restarted;
@@ -179,10 +182,10 @@ class Lane {
     return lines.filter((line) => line === version).length;
   }
 
-  async #startAgain(env: Record<string, string>): Promise<void> {
+  async #startAgain(point: number | undefined): Promise<void> {
     if ((await Promise.race([this.#daemon.exit, Bun.sleep(0)])) === undefined)
       await this.#daemon.stop("SIGKILL");
-    this.#daemon = this.#stack.use(await this.#daemon.startAgain(env));
+    this.#daemon = this.#stack.use(await this.#daemon.startAgain({ [STOP_AT]: String(point ?? "") }));
   }
 
   async #publish(): Promise<string> {

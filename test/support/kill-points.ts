@@ -11,18 +11,17 @@ export async function killAtEveryPoint(
   binary: string,
 ): Promise<readonly KillResult[]> {
   const results: KillResult[] = [];
-  let next = 1;
-  let isOver = false;
+  let last = 0;
+  let end = Number.POSITIVE_INFINITY;
 
   async function work(): Promise<void> {
     await using lane = await startKillLane(strategy, binary);
-    while (!isOver) {
-      const point = next;
-      next += 1;
-      const result = await lane.kill({ point }).catch((cause: unknown) => {
+    for (let point = (last += 1), next = point; point < end; point = next) {
+      next = last += 1;
+      const result = await lane.kill({ point }, next).catch((cause: unknown) => {
         throw new Error(`killed at stop point ${point}`, { cause });
       });
-      if (result.at === "ended") isOver = true;
+      if (result.at === "ended") end = Math.min(end, point);
       else results.push(result);
     }
   }
