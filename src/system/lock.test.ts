@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -47,6 +47,11 @@ test("a folder of somebody else is refused, and left as open as it was", () => {
     expect.objectContaining({ code: "config", message: expect.stringMatching(/somebody else/) }),
   );
   expect(statSync(stateDir).mode & 0o777).toBe(0o755);
+});
+
+test("a new folder in which RUN_DIR has been made first is not somebody else's", () => {
+  mkdirSync(join(folder, "run"), { recursive: true });
+  lockStateDir(folder).release();
 });
 
 test("a second daemon is refused and told who holds the folder", async () => {

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { DeployerError } from "../core/errors.ts";
 
 const LOCK = "lock";
+/** RUN_DIR, by default: it may be made before the lock is taken. */
+const RUN_DIR = "run";
 /** Closing `/etc` or a home folder to everyone else would break the host. */
 const NOT_OURS = "it holds files of somebody else; name a folder that is empty or does not exist yet";
 
@@ -44,7 +46,7 @@ export function lockFile(path: string): Lock | undefined {
 export function makeStateDir(stateDir: string): void {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-    const others = readdirSync(stateDir).filter((name) => !name.startsWith("."));
+    const others = readdirSync(stateDir).filter((name) => !name.startsWith(".") && name !== RUN_DIR);
     if (others.length > 0 && !others.includes(LOCK)) throw new Error(NOT_OURS);
     chmodSync(stateDir, 0o700);
   } catch (cause) {

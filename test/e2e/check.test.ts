@@ -308,6 +308,7 @@ async function setUp(): Promise<Place> {
   const aws = stack.use(await startAws());
   const project = stack.use(
     stageProject({
+      watch: "as written",
       compose: `services:
   web:
     image: ${aws.repository("web")}:v1

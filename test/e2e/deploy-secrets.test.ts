@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
+import { idOf } from "../support/deployment-record.ts";
 import { expectVersion, lifeOf } from "../support/observe.ts";
 import { processes } from "../support/process-tree.ts";
 import { startScene } from "../support/scene.ts";
@@ -88,6 +89,35 @@ test("no password or token is left on disk, in the log, or in the arguments of a
   expect(mode(join(daemon.stateDir, "configs"))).toBe(0o700);
   expect(existsSync(join(daemon.env["HOME"] ?? "", ".docker", "config.json"))).toBe(false);
   await lifeOf(project, "web");
+});
+
+test("what is told of a candidate that fails holds nothing of its env file, nor of the headers it was asked with", async () => {
+  const secrets = [`env-${crypto.randomUUID()}`, `header-${crypto.randomUUID()}`] as const;
+  await using scene = await startScene({
+    compose: async (aws) => {
+      await aws.publish("web", "v1");
+      await aws.publish("web", "v2", { healthyAfter: "never" });
+      const health = `{ path: /cgi-bin/health, headers: { Authorization: "Bearer ${secrets[1]}" } }`;
+      return `services:\n  web:\n    image: ${aws.repository("web")}:v1\n    env_file: web.env\n    ports: ["127.0.0.1::8080"]\n    x-deployer:\n      health: ${health}\n      timeout: 3s\n`;
+    },
+    files: { "web.env": `API_KEY=${secrets[0]}\n` },
+    daemon: { env: { DEBUG_MODE: "true" } },
+  });
+  const { project, daemon, aws } = scene;
+  const reply = await daemon.deploy({ service: "web", image: `${aws.repository("web")}:v2` });
+  expect([reply.status, reply.text]).toEqual([
+    500,
+    expect.stringContaining("still running, health: HTTP 503"),
+  ]);
+  await expectVersion(project, "web", "v1");
+
+  const told = [reply.text, daemon.noise(), ...daemon.log().map((line) => JSON.stringify(line))];
+  const headers = { Authorization: `Bearer ${await daemon.token()}` };
+  const deployment = `/deployments/${idOf(reply)}`;
+  for (const path of [deployment, `${deployment}/events`, "/deployments", "/services", "/ready"])
+    told.push((await daemon.request("GET", path, { headers })).text);
+  for (const { path, content } of files(daemon.stateDir)) if (!path.includes("/configs/")) told.push(content);
+  for (const secret of secrets) expect(told.filter((text) => text.includes(secret))).toEqual([]);
 });
 
 const BROKEN: [what: string, line: (secret: string) => string, says: string][] = [

@@ -14,11 +14,13 @@ const CALLS_DEADLINE = 20_000;
 /** Seconds after which the runtime gives up a silent answer; by itself it is 360. It looks every few seconds. */
 const RUNTIME_IDLE_SECONDS = 2;
 const SILENCE = 15_000;
+const INFO = { OSType: "linux", Architecture: "x86_64", DockerRootDir: "/" };
 
 test("300 slow answers of Docker at once leave room for the next question", async () => {
   let waiting = 0;
   await using engine = fakeEngine(({ signal }, { pathname }) => {
     if (pathname.endsWith("/containers/json")) return Response.json([]);
+    if (pathname.endsWith("/info")) return Response.json(INFO);
     if (pathname.includes("/images/")) return Response.json({ message: "No such image" }, { status: 404 });
     if (pathname.includes("/distribution/")) {
       waiting += 1;
