@@ -112,7 +112,7 @@ describe("a command that fails", () => {
     expect(world.calls).not.toContain("run web seed");
     expect(world.calls).not.toContain("create web 2");
     expect(toldIn(world).slice(-3)).toEqual([
-      'diagnosis: container web-run-1 of "web": exit code 4',
+      'diagnosis: container web-run-1 of service "web": exit code 4',
       "output: applying 0042",
       "output: relation exists",
     ]);
@@ -182,8 +182,6 @@ describe("the containers of commands", () => {
     await worker.submit(requestFor("web", { image }), "me");
     const { status } = await worker.ended("d1", never());
     await worker.stop();
-    // They go after the end, when callers have their answers.
-    await world.clock.sleep(1);
     return status;
   };
 

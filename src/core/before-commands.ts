@@ -17,7 +17,7 @@ const LABEL = "deployer-service.before";
 
 /**
  * Runs what `x-deployer.before` of each service says, one command after the other, each in a one-off container of the new
- * image. A command is never started twice for one deployment: after a kill of the daemon its container is found by its
+ * image. A rollback runs none: an old migration knows nothing of what came after it. A command is never started twice for one deployment: after a kill of the daemon its container is found by its
  * label and waited for, and what has ended well is noted on disk.
  * Errors: `before`, for a command that fails; the signal's reason, and then the command is stopped.
  */
@@ -27,6 +27,7 @@ export async function runBefore(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<void> {
+  if (deployment.kind === "rollback") return;
   for (const target of goal.targets) {
     for (const [index, argv] of target.service.settings.before.entries()) {
       const name = `${deployment.id}.${target.service.name}.${index + 1}`;

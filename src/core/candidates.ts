@@ -1,11 +1,11 @@
-import { containersOf } from "./containers.ts";
+import { containersOf, isFinished } from "./containers.ts";
 import { dependenciesOf, dependencyCounts } from "./dependencies.ts";
 import { DeployerError } from "./errors.ts";
 import type { Ports, Project, Service } from "./ports.ts";
 import { savePlan } from "./progress.ts";
 import { recreate } from "./recreate.ts";
 import type { Rollout } from "./rollout.ts";
-import type { Plan } from "./store.ts";
+import type { Candidate, Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
 
 /** Creates the new containers of a service beside the old ones, not started. Errors: `rollout`. */
@@ -42,6 +42,15 @@ export async function createInPlace(
   const isDone = own.length === plan.replicas && own.every(({ id }) => !plan.before.all.includes(id));
   if (!isDone) await recreate(source, project, service, async () => !(await drifted()), ports);
   return await noteCandidates(plan, rollout);
+}
+
+/** Those to be started: a job that has ended with 0 already, before a kill of the daemon, does not run a second time. */
+export async function notDone(candidates: readonly Candidate[], { engine }: Ports): Promise<Candidate[]> {
+  const now = await Promise.all(candidates.map(({ id }) => engine.container(id)));
+  return candidates.filter((_, index) => {
+    const container = now[index];
+    return container === undefined || !isFinished(container);
+  });
 }
 
 async function noteCandidates(plan: Plan, { deployment, project, ports }: Rollout): Promise<Plan> {

@@ -40,7 +40,8 @@ export async function deploy(deployment: Deployment, ports: Ports, signal: Abort
     }
     const outcome = await rollOut(deployment, strategies, next, ports, signal);
     if (outcome.status === "succeeded") await keepUnchangedToo(deployment, goal, unchanged, ports);
-    return outcome;
+    // Those of what did not change, too.
+    return { ...outcome, digests };
   } catch (error) {
     return await failed(error, deployment, digests, ports);
   }

@@ -54,7 +54,7 @@ describe("what a failed container left behind", () => {
       {},
       { exitCode: 137, signal: "SIGKILL", oomKilled: true },
     ],
-    ["its restarts and how its last run ended", { restartsAfter: 700 }, {}, { restarts: 1, exitCode: 1 }],
+    ["its restarts, also where it is never seen down", { restartsAfter: 700 }, {}, { restarts: 2 }],
     ["the HTTP status it answered", { http: () => 503 }, HEALTH, { health: "HTTP 503" }],
     [
       "that it did not answer",
@@ -92,7 +92,7 @@ describe("what a failed container left behind", () => {
     const world = shop({ exits: { after: 500, code: 137, oomKilled: true }, prints: ["one", "two"] });
     world.before("remove web-2 with volumes", () => {
       expect(toldIn(world).slice(-3)).toEqual([
-        'diagnosis: container web-2 of "web": exit code 137, SIGKILL, killed for lack of memory',
+        'diagnosis: container web-2 of service "web": exit code 137 (SIGKILL), killed for lack of memory',
         "output: one",
         "output: two",
       ]);
@@ -159,6 +159,16 @@ describe("what a failed container left behind", () => {
   });
 });
 
+test("one in a crash loop is looked at when it is down again: then Docker knows how it ended", async () => {
+  const world = shop({});
+  world.add("web", { restarts: 3 });
+  world.clock.at(600, () => world.stopByHand("web-2"));
+  await diagnose(running("web"), "web-2", new Map(), world);
+  expect(world.store.progress("d1")?.diagnoses).toEqual([
+    { ...OF_WEB, restarts: 3, exitCode: 143, signal: "SIGTERM" },
+  ]);
+});
+
 describe("what cannot be found out is left out", () => {
   test("its output: the rest is told", async () => {
     const world = shop({ exits: { after: 500, code: 7 } });
@@ -201,11 +211,11 @@ describe("what cannot be found out is left out", () => {
 test.each<[Partial<Diagnosis>, string]>([
   [
     {},
-    'container 0123456789ab of "web": exit code 137, SIGKILL, killed for lack of memory, restarted 2 times, last health check: HTTP 503',
+    'container 0123456789ab of service "web": exit code 137 (SIGKILL), killed for lack of memory, restarted twice, health: HTTP 503',
   ],
   [
     { exitCode: undefined, signal: undefined, oomKilled: false, restarts: 0, health: undefined },
-    'container 0123456789ab of "web": was running',
+    'container 0123456789ab of service "web": still running',
   ],
 ])("%j in one line", (fields, line) => {
   expect(summaryOf(diagnosisOf(fields))).toBe(line);

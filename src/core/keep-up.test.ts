@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { running } from "../../test/fakes/deployment.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { DeployerError } from "./errors.ts";
@@ -60,6 +61,22 @@ describe("the start", () => {
       .map(({ fields }) => fields["seconds"]);
     expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60]);
     expect(answeredAt).toBe(123 * SECOND);
+  });
+
+  test("removes what before commands have left, but for those of a deployment that goes on", async () => {
+    const world = shop();
+    world.store.insert(running("web"));
+    for (const deployment of ["d0", "d1"]) {
+      const labels = { "deployer-service.before": `${deployment}.web.1` };
+      world.add("web", { oneOff: true, state: "exited", labels });
+    }
+    expect(world.ps()).toHaveLength(4);
+    await live(world, MINUTE);
+    const labels = (await world.engine.containers("shop")).flatMap(
+      (container) => container.labels["deployer-service.before"] ?? [],
+    );
+    expect(labels).toEqual(["d1.web.1"]);
+    expect(world.ps()).toHaveLength(3);
   });
 
   test("begins anew when Docker goes away in the middle of it", async () => {

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
-import { never } from "../../test/fakes/clock.ts";
+import { never, START } from "../../test/fakes/clock.ts";
 import { running } from "../../test/fakes/deployment.ts";
+import { resumeIn } from "../../test/fakes/deploying.ts";
 import type { Life } from "../../test/fakes/life.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
-import { begin, type Outcome } from "./deployment.ts";
+import type { Outcome } from "./deployment.ts";
 import type { Ports, Service } from "./ports.ts";
-import { resume } from "./resume.ts";
 import type { Settings } from "./settings.ts";
 
 const BEFORE = [["migrate"], ["seed"]];
@@ -40,13 +40,6 @@ function world({ fields, life }: Case): World {
 
 function deployIn(ports: Ports): Promise<Outcome> {
   return deploy(running("web", { image: "web:v2" }), ports, never());
-}
-
-async function resumeIn(here: World): Promise<Outcome> {
-  const left = here.store.find("d1") ?? running("web");
-  const again = begin(left, here.clock.now());
-  here.store.update(again);
-  return await resume(again, here, never());
 }
 
 /** Every call that changes something, as a run that nobody disturbs makes them. */
@@ -155,4 +148,58 @@ test("the first of its service, which cannot be started: nothing of it stays", a
   await here.killedAt("start web-1", (ports) => deploy(running("web"), ports, never()));
   expect(await resumeIn(here)).toMatchObject({ status: "failed", code: "docker" });
   expect(here.ps()).toEqual([]);
+});
+
+test("of a service that has left the file meanwhile: carried to its end all the same", async () => {
+  for (const [life, status, serves] of [
+    [{}, "succeeded", "running web:v2"],
+    [CRASHES, "rolled_back", "running web:v1"],
+  ] as const) {
+    const here = world({ fields: withSettings({ before: [] }), life });
+    await here.killedAt("start web-2", deployIn);
+    here.file.delete("web");
+    expect((await resumeIn(here)).status).toBe(status);
+    expect(versions(here)).toEqual([serves]);
+  }
+});
+
+test("before the switch, of a service that has left the file meanwhile: failed, the old one runs on", async () => {
+  const here = world({ fields: {} });
+  await here.killedAt("create web 2", deployIn);
+  here.file.delete("web");
+  expect(await resumeIn(here)).toMatchObject({ status: "failed", code: "not_found", changed: false });
+  expect(here.ps()).toEqual(["web-1 running web:v1"]);
+});
+
+test("whose old container cannot be started: rollback_failed", async () => {
+  const here = world({ fields: {}, life: { exits: { after: 500, code: 1 } } });
+  await here.killedAt("start web-1", deployIn);
+  here.fail("start web-1", "port is already allocated");
+  expect(await resumeIn(here)).toMatchObject({
+    status: "rollback_failed",
+    changed: true,
+    code: "rollout",
+    reason:
+      'container web-2 of service "web" exited with code 1\nthe rollback failed too, a person is needed: port is already allocated\nwhat serves now: nothing, container web-1 of "web" exited with code 143',
+  });
+});
+
+test("Docker going away in the middle of going on decides nothing: what it was doing is done when it is back", async () => {
+  const here = world({ fields: {}, life: { exits: { after: 500, code: 1 } } });
+  await here.killedAt("start web-1", deployIn);
+  here.before("start web-1", () => {
+    here.before("start web-1", () => undefined);
+    here.dockerStops();
+    here.clock.at(here.clock.now() - START + 60_000, () => here.dockerStarts());
+  });
+  expect(await resumeIn(here)).toMatchObject({ status: "rolled_back", code: "rollout" });
+  expect(here.ps()).toEqual(["web-1 running web:v1"]);
+});
+
+test("a person's docker compose up in the middle, which removed the candidate, has it go back", async () => {
+  const here = world({ fields: {} });
+  await here.killedAt("start web-2", deployIn);
+  await here.engine.remove("web-2", { volumes: false });
+  expect(await resumeIn(here)).toMatchObject({ status: "rolled_back", changed: false });
+  expect(here.ps()).toEqual(["web-1 running web:v1"]);
 });

@@ -1,3 +1,4 @@
+import { notDone } from "./candidates.ts";
 import { shortId } from "./containers.ts";
 import { startAndPass } from "./gate.ts";
 import { hideFromPeers, showToPeers } from "./names.ts";
@@ -28,7 +29,8 @@ export async function showAll(plan: Plan, settings: Settings, rollout: Rollout):
     const what = `${plan.service}: peers find ${shortId(candidate)} from now on, and the old one`;
     storyOf(deployment, ports)("switching", what);
     await showToPeers(candidate, ports);
-    passed.push(...(await startAndPass([candidate], settings, ports, signal, complaints)));
+    const toPass = await notDone([candidate], ports);
+    passed.push(...(await startAndPass(toPass, settings, ports, signal, complaints)));
   }
   return passed;
 }

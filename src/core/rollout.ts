@@ -1,4 +1,4 @@
-import { createBeside, createInPlace, dependenciesDrifted } from "./candidates.ts";
+import { createBeside, createInPlace, dependenciesDrifted, notDone } from "./candidates.ts";
 import { commitOf } from "./commit.ts";
 import { shortId } from "./containers.ts";
 import { type Deployment, nameOf, type Outcome } from "./deployment.ts";
@@ -106,7 +106,7 @@ async function replace(
   for (const id of plan.before.all) await ports.engine.stop(id);
   signal.throwIfAborted();
   tell("gating", `${plan.service}: starting ${candidates.map(shortId).join(", ")}`);
-  return await startAndPass(candidates, settings, ports, signal, complaints);
+  return await startAndPass(await notDone(candidates, ports), settings, ports, signal, complaints);
 }
 
 /** What has passed the gate, and by what it is watched. */

@@ -26,7 +26,7 @@ export async function tidyUp(
   await keepImages(ports);
   try {
     await ports.compose.writePins(imageTexts(ports.store.pins()));
-    for (const { service, before, strategy } of plans) {
+    for (const { service, before, candidates, strategy } of plans) {
       const own = await containersOf(project, { name: service }, ports.engine);
       const old = own.filter(({ id }) => before.all.includes(id));
       noteRunning(
@@ -34,6 +34,8 @@ export async function tidyUp(
         old,
         ports.store,
       );
+      const ours = new Set([...before.all, ...candidates.map(({ id }) => id)]);
+      failures.push(...own.filter(({ id }) => !ours.has(id)).map(strangerOf));
       await removeOld(deployment, old, ports);
       // A rolling service is in nobody's namespaces: what hangs on it keeps it from rolling.
       if (strategy === "recreate") failures.push(...(await renewSharersOf(service, ports)));
@@ -44,6 +46,11 @@ export async function tidyUp(
     ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });
   }
   return { ...outcome, reason: failures.join("\n") };
+}
+
+/** A person has been at work in the middle of the deployment: that is theirs, and told. */
+function strangerOf({ service, imageText, ...container }: Container): string {
+  return `container ${shortId(container)} of "${service}" (${imageText}) was created by somebody else meanwhile, and left alone: remove it, or deploy again`;
 }
 
 /** Those that still serve, beside the new ones, get the time that they ask for. */

@@ -15,8 +15,8 @@ const SERVICES = ["a", "b", "c", "d", "e"];
 const REQUESTS = 1_000;
 /** Until it is killed. */
 const REQUESTS_A_LIFE = 40;
-/** Thousands of deployments, on a machine that does other things too. */
-const TEST_WITHIN_MS = 60_000;
+/** Thousands of deployments, 6 s of one core, on a machine that does other things too. */
+const TEST_WITHIN_MS = 300_000;
 const WORKFLOW = "1/deploy.yml";
 
 type Asked = { service: string; number: number; attempt: number; key: boolean; pause: number };

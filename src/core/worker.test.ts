@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { never, START } from "../../test/fakes/clock.ts";
 import { requestFor } from "../../test/fakes/deployment.ts";
 import { digestOf } from "../../test/fakes/images.ts";
-import { service } from "../../test/fakes/service.ts";
+import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import type { Deployment } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
@@ -62,6 +62,16 @@ describe("an accepted deployment", () => {
       endedAt: START + 3 * SECOND,
     });
     expect(world.store.find("d1")).toEqual(ended);
+  });
+
+  test("has removed the containers of its before commands when its caller hears of the end", async () => {
+    const world = fakeWorld([service("web", { settings: settings({ before: [["migrate"]] }) })]);
+    world.add("web");
+    world.before("remove web-run-1 with volumes", () => world.clock.sleep(SECOND));
+    const { end } = await submit(workerIn(world), "web", "web:v2");
+    expect((await end).status).toBe("succeeded");
+    expect(world.calls).toContain("run web migrate");
+    expect(world.ps()).toEqual(["web-2 running web:v2"]);
   });
 
   test("has its failure on disk and in the log", async () => {

@@ -121,7 +121,7 @@ test("a stream that is cut goes on after Last-Event-ID, without a miss or a seco
   });
   expect(told("diagnosis")).toMatchObject({
     level: "error",
-    text: expect.stringMatching(/^container [0-9a-f]{12} of "web": exit code 3$/),
+    text: expect.stringMatching(/^container [0-9a-f]{12} of service "web": exit code 3$/),
   });
   expect(seen.at(-1)?.data).toMatchObject({ status: "rolled_back" });
 });

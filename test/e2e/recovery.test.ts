@@ -16,8 +16,9 @@ const FORMS: Readonly<Record<string, string>> = {
 };
 
 const STOP_GRACE_SECONDS = 2;
-/** One stop, one start of the test app, 5 s. */
-const SERVES_WITHIN_MS = STOP_GRACE_SECONDS * 1000 + 2_000 + 5_000;
+/** A container's end and another one's start, where Docker and Compose do the same for many others. */
+const STOP_AND_START_MS = STOP_GRACE_SECONDS * 1000 + 8_000;
+const SERVES_WITHIN_MS = STOP_AND_START_MS + 5_000;
 
 /** Events of Docker at which the daemon is killed; what it is doing then. */
 const INSTANTS: [event: string, when: string][] = [

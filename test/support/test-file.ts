@@ -9,6 +9,8 @@ export type TestRun = Counts & { output: string; milliseconds: number };
 /** How long one `bun test` process may take. */
 const PROCESS_DEADLINE = 15 * 60_000;
 const KILL_GRACE = 5_000;
+/** Tests of one file at a time: with more, what the program promises within seconds is kept waiting by other tests. */
+const TESTS_AT_A_TIME = 8;
 
 const running = new Set<Bun.Subprocess>();
 
@@ -19,7 +21,13 @@ export async function runTests(
 ): Promise<TestRun> {
   const started = performance.now();
   const child = Bun.spawn(
-    tied([process.execPath, "test", `--timeout=${options.timeout}`, ...files.map((file) => `./${file}`)]),
+    tied([
+      process.execPath,
+      "test",
+      `--timeout=${options.timeout}`,
+      `--max-concurrency=${TESTS_AT_A_TIME}`,
+      ...files.map((file) => `./${file}`),
+    ]),
     {
       env: { ...process.env, ...options.env, FORCE_COLOR: "0" },
       stdin: "ignore",
