@@ -10,7 +10,7 @@ function line() {
   queue.release();
   return {
     began,
-    enter(id: string, ...services: string[]): void {
+    enter: (id: string, ...services: string[]): void => {
       const { promise, resolve } = Promise.withResolvers<void>();
       ends.set(id, resolve);
       queue.enter(id, services, async () => {
@@ -18,7 +18,7 @@ function line() {
         await promise;
       });
     },
-    async end(...ids: string[]): Promise<void> {
+    end: async (...ids: string[]): Promise<void> => {
       for (const id of ids) ends.get(id)?.();
       await new Promise((resolve) => setImmediate(resolve));
     },

@@ -104,11 +104,15 @@ export class Queue {
     this.#advance();
   }
 
+  isWaiting(deployment: string): boolean {
+    return this.#line.some((claim) => claim.deployment === deployment && !claim.hasBegun);
+  }
+
   /** Takes a waiting deployment out of the line; false when it has begun, or is not there. */
   leave(deployment: string): boolean {
-    const claim = this.#line.find((other) => other.deployment === deployment);
-    if (claim === undefined || claim.hasBegun) return false;
-    this.#remove(claim);
+    if (!this.isWaiting(deployment)) return false;
+    this.#line = this.#line.filter((claim) => claim.deployment !== deployment);
+    this.#advance();
     return true;
   }
 
