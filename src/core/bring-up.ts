@@ -80,7 +80,7 @@ async function bringUpOne(
   else await bringPinned(pin, service, ports, signal);
   await startDependencies(project, service, images, ports, signal);
   await ports.compose.createBeside(source, service.name, service.replicas, () =>
-    dependencyCounts(project, service, ports.engine),
+    dependencyCounts(source, project, service, ports),
   );
   const created = await containersOf(project, service, ports.engine);
   await noteOrigins(created, service, pin?.recorded, ports);

@@ -1,7 +1,7 @@
 import { containersOf, isFinished } from "./containers.ts";
 import { dependenciesOf, dependencyCounts } from "./dependencies.ts";
 import { DeployerError } from "./errors.ts";
-import type { Ports, Project, Service } from "./ports.ts";
+import type { Named, Ports, Project, Service } from "./ports.ts";
 import { savePlan } from "./progress.ts";
 import { recreate } from "./recreate.ts";
 import type { Rollout } from "./rollout.ts";
@@ -20,7 +20,7 @@ export async function createBeside(
   const what = `${service.name}: creating ${plan.replicas} beside ${old.length}`;
   storyOf(deployment, ports)("creating", what);
   await ports.compose.createBeside(source, service.name, old.length + plan.replicas, () =>
-    dependencyCounts(project, service, ports.engine),
+    dependencyCounts(source, project, service, ports),
   );
   // Compose may have been told of a leftover, or a person have been at work since: only what came now is ours.
   const known = old.map(({ id }) => id);
@@ -69,12 +69,13 @@ async function noteCandidates(plan: Plan, { deployment, project, ports }: Rollou
 
 /** Compose's recreate replaces dependencies that differ from the file, unless it is told to leave them all out. */
 export async function dependenciesDrifted(
-  project: Project,
-  service: Service,
+  { name }: Named,
   recorded: string,
   { engine, compose, log }: Ports,
 ): Promise<boolean> {
-  for (const dependency of dependenciesOf(project, service)) {
+  const project = await compose.recorded(recorded);
+  const service = project.services.get(name);
+  for (const dependency of service === undefined ? [] : dependenciesOf(project, service)) {
     const expected = await compose.labelHash(recorded, dependency.name);
     const containers = await containersOf(project, dependency, engine);
     let isAsInFile = containers.length === 0 || containers.length === dependency.replicas;
@@ -83,7 +84,7 @@ export async function dependenciesDrifted(
     }
     if (isAsInFile) continue;
     log.warn("a dependency differs from the compose file; the next plain docker compose up recreates it", {
-      service: service.name,
+      service: name,
       dependency: dependency.name,
     });
     return true;

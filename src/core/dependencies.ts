@@ -4,12 +4,13 @@ import { bringImage } from "./images.ts";
 import type {
   Container,
   Dependency,
-  Engine,
   ImageTexts,
+  Named,
   OtherCounts,
   Ports,
   Project,
   Service,
+  Source,
 } from "./ports.ts";
 
 /** How long a dependency may take until its `condition` holds. */
@@ -34,15 +35,21 @@ export function dependenciesOf(project: Project, service: Service): Service[] {
   return [...order.values()];
 }
 
-/** How many containers the dependencies have, where that is not the number of the file. */
+/**
+ * How many containers the dependencies have, where that is not the number that `source` says: a configuration recorded
+ * earlier may have other dependencies, and other numbers of them, than the compose file has now.
+ */
 export async function dependencyCounts(
+  source: Source,
   project: Project,
-  service: Service,
-  engine: Engine,
+  { name }: Named,
+  { engine, compose }: Pick<Ports, "engine" | "compose">,
 ): Promise<OtherCounts> {
+  const from = "recorded" in source ? await compose.recorded(source.recorded) : project;
+  const service = from.services.get(name);
   const counts = new Map<string, number>();
-  for (const dependency of dependenciesOf(project, service)) {
-    const count = (await containersOf(project, dependency, engine)).length;
+  for (const dependency of service === undefined ? [] : dependenciesOf(from, service)) {
+    const count = (await containersOf(from, dependency, engine)).length;
     if (count > 0 && count !== dependency.replicas) counts.set(dependency.name, count);
   }
   return counts;
@@ -97,7 +104,7 @@ async function startDependency(
     if (containers.length === 0) {
       await bringImage(service, images, ports, signal);
       await ports.compose.createBeside({ images }, service.name, service.replicas, () =>
-        dependencyCounts(project, service, ports.engine),
+        dependencyCounts({ images }, project, service, ports),
       );
       containers = await containersOf(project, service, ports.engine);
     }

@@ -137,7 +137,7 @@ const MOVES: Record<DeploymentStatus, readonly DeploymentStatus[]> = {
   superseded: [],
 };
 
-export function hasEnded(deployment: Deployment): boolean {
+export function hasEnded(deployment: Pick<Deployment, "status">): boolean {
   return MOVES[deployment.status].length === 0;
 }
 

@@ -39,12 +39,6 @@ export class Pending {
     await Promise.allSettled([...this.#entries.values()].map(({ end }) => end.promise));
   }
 
-  /** Writes the end down, then tells it. */
-  end(ended: Deployment): void {
-    this.#ports.store.update(ended);
-    this.tell(ended);
-  }
-
   /** To those who wait or follow, and to the log, what is on disk already. */
   tell(ended: Deployment): void {
     const { clock, log } = this.#ports;

@@ -78,7 +78,8 @@ export class Queue {
   }
 
   /**
-   * Takes the place of the first deployment it covers, or the last one; all others it covers leave the line.
+   * Takes the place of the first deployment it covers, unless one that came between and stays is for one of its services
+   * too: that would end with the older wish; then, or where it covers none, the last place. All it covers leave the line.
    * @param decided what `decidedBy` says of it; not given: all its services
    */
   enter(
@@ -89,11 +90,11 @@ export class Queue {
   ): void {
     const claim: Claim = { services, deployment, isNew: true, hasBegun: false, task };
     const place = this.#line.findIndex((other) => isCovered(other, decided));
-    if (place === -1) this.#line.push(claim);
-    else {
-      this.#line[place] = claim;
-      this.#line = this.#line.filter((other) => other === claim || !isCovered(other, decided));
-    }
+    const staying = this.#line.slice(place + 1).filter((other) => !isCovered(other, decided));
+    if (place === -1 || staying.some((other) => other.deployment !== undefined && overlap(claim, other)))
+      this.#line.push(claim);
+    else this.#line[place] = claim;
+    this.#line = this.#line.filter((other) => other === claim || !isCovered(other, decided));
     this.#advance();
   }
 
@@ -103,11 +104,15 @@ export class Queue {
     this.#advance();
   }
 
+  isWaiting(deployment: string): boolean {
+    return this.#line.some((claim) => claim.deployment === deployment && !claim.hasBegun);
+  }
+
   /** Takes a waiting deployment out of the line; false when it has begun, or is not there. */
   leave(deployment: string): boolean {
-    const claim = this.#line.find((other) => other.deployment === deployment);
-    if (claim === undefined || claim.hasBegun) return false;
-    this.#remove(claim);
+    if (!this.isWaiting(deployment)) return false;
+    this.#line = this.#line.filter((claim) => claim.deployment !== deployment);
+    this.#advance();
     return true;
   }
 

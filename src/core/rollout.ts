@@ -56,7 +56,7 @@ export async function rollOut(
     return await goBack(error, rollout);
   }
   return await switchOver(rollout, (plan) =>
-    dependenciesDrifted(project, serviceOf(plan, goal), plan.version.recorded, ports),
+    dependenciesDrifted({ name: plan.service }, plan.version.recorded, ports),
   );
 }
 

@@ -57,7 +57,7 @@ async function renew(project: Project, sharer: Service, ports: Ports): Promise<v
   const isAsInFile = origin === undefined || origin.configHash === sharer.configHash;
   const recorded = isAsInFile ? await ports.compose.record(images) : origin.recorded;
   const withDependencies = async (): Promise<boolean> =>
-    isAsInFile && !(await dependenciesDrifted(project, sharer, recorded, ports));
+    isAsInFile && !(await dependenciesDrifted(sharer, recorded, ports));
   await recreate(isAsInFile ? { images } : { recorded }, project, sharer, withDependencies, ports);
   const made = await containersOf(project, sharer, ports.engine);
   await noteOrigins(made, sharer, recorded, ports);

@@ -133,7 +133,7 @@ describe("an accepted deployment", () => {
     await expect(end).rejects.toThrow("disk full");
     expect(world.store.find("d1")?.status).toBe("running");
     expect(world.log.lines.map(({ message }) => message)).toContain(
-      "the end of a deployment could not be recorded",
+      "the state of a deployment could not be written down, trying again",
     );
   });
 });

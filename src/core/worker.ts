@@ -27,6 +27,8 @@ import { unlessAborted } from "./wait.ts";
 const FINISH_WITHIN_MS = 75_000;
 /** How long a new deployment waits at the start of the daemon for a Docker that does not answer. */
 const DOCKER_WITHIN_MS = 30_000;
+/** Between two attempts to write down what could not be written: somebody has to free some space. */
+const WRITE_AGAIN_MS = 5_000;
 
 /** Accepts deployments, runs each in its turn, and tells who waits how it ended. */
 export class Worker {
@@ -95,7 +97,7 @@ export class Worker {
     if (ending !== undefined) return await unlessAborted(ending, signal);
     const deployment = this.#find(id);
     if (hasEnded(deployment)) return deployment;
-    throw waitsForStart(id);
+    throw this.#isClosing ? waitsForStart(id) : unwritten(deployment);
   }
 
   /** Refuses new deployments, leaves waiting ones to the next start, and has running ones go back when they take too long. */
@@ -124,7 +126,11 @@ export class Worker {
     const asked = accept(this.#newId(), request, issuer, clock.now());
     this.#queue.assertRoom(decidedBy(asked));
     const { deployment, superseded } = this.#inPlaceOfOthers(asked);
-    store.insert(deployment, { superseded, run, key: key && spend(key, issuer, clock.now()) });
+    try {
+      store.insert(deployment, { superseded, run, key: key && spend(key, issuer, clock.now()) });
+    } catch (cause) {
+      throw notWritten("the request was not accepted", cause);
+    }
     tellAccepted(deployment, this.#ports);
     log.info("deployment accepted", { ...fieldsOf(deployment), issuer });
     this.#enter(deployment, superseded);
@@ -174,48 +180,81 @@ export class Worker {
   }
 
   async #run(accepted: Deployment, work: typeof deploy): Promise<void> {
-    const { store, clock, log } = this.#ports;
+    const { clock, log } = this.#ports;
     try {
       const deployment = begin(accepted, clock.now());
-      store.update(deployment);
+      await this.#write(deployment);
       tellStarted(deployment, this.#ports);
       log.info("deployment started", fieldsOf(deployment));
       const outcome = await work(deployment, this.#ports, this.#abort.signal);
       const ended = end(deployment, outcome, clock.now());
-      store.update(ended);
+      await this.#write(ended);
       // Before it is told: then a stop of the daemon waits for it.
       await removeDoneBefore(this.#ports).catch((error: unknown) =>
         log.warn("containers of before commands could not be removed", { deployment: deployment.id, error }),
       );
       this.#pending.tell(ended);
     } catch (error) {
-      log.error("the end of a deployment could not be recorded", { deployment: accepted.id, error });
+      log.error("a deployment is left to the next start of the daemon", { deployment: accepted.id, error });
       this.#pending.leave(accepted.id, error);
     } finally {
       this.#onEnd();
     }
   }
 
+  /**
+   * As often as it takes, in its turn: were it left as it is on disk and a newer one let begin, the next start of the daemon
+   * would take it up and undo the newer one. Who waits for it learns that at once. Errors: the last one, when the daemon stops.
+   */
+  async #write(deployment: Deployment): Promise<void> {
+    const { store, clock, log } = this.#ports;
+    for (let isLeft = false; ; isLeft = true) {
+      try {
+        store.update(deployment);
+        if (isLeft) this.#pending.add(deployment);
+        return;
+      } catch (error) {
+        const { id, status } = deployment;
+        log.error("the state of a deployment could not be written down, trying again", {
+          deployment: id,
+          status,
+          error,
+        });
+        if (this.#isClosing) throw error;
+        this.#pending.leave(id, unwritten(deployment, error));
+        await clock.sleep(WRITE_AGAIN_MS);
+        // Nothing begins any more; an end is tried once again.
+        if (this.#isClosing && !hasEnded(deployment)) throw error;
+      }
+    }
+  }
+
   /** A caller of this run of the daemon is not kept waiting for a Docker that does not come. */
   async #endUnlessDockerAnswers(id: string): Promise<void> {
-    const { clock, log } = this.#ports;
+    const { store, clock, log } = this.#ports;
     try {
       await clock.sleep(DOCKER_WITHIN_MS, this.#started.signal);
     } catch {
       return;
     }
     const waiting = this.#pending.deployment(id);
-    if (waiting === undefined || !this.#queue.leave(id)) return;
+    if (waiting === undefined || !this.#queue.isWaiting(id)) return;
     const late = new DeployerError(
       "docker",
       "the daemon is still starting: it waits for Docker, or for the compose file to be readable; see /ready",
     );
+    const ended = end(waiting, untouched(late), clock.now());
     try {
-      this.#pending.end(end(waiting, untouched(late), clock.now()));
+      store.update(ended);
     } catch (error) {
-      log.error("the end of a deployment could not be recorded", { deployment: id, error });
-      this.#pending.leave(id, error);
+      log.error("the end of a deployment could not be written down, it still waits", {
+        deployment: id,
+        error,
+      });
+      return void this.#endUnlessDockerAnswers(id);
     }
+    this.#queue.leave(id);
+    this.#pending.tell(ended);
   }
 
   /** The run that the order guard moves to. Errors: `superseded`. */
@@ -253,6 +292,23 @@ function waitsForStart(id: string): DeployerError {
     "shutting_down",
     `the daemon is shutting down; deployment ${id} is on disk and runs after the restart`,
   );
+}
+
+/** How far it has come is known to this process only, yet. */
+function unwritten({ id, status, reason }: Deployment, cause?: unknown): DeployerError {
+  const how = hasEnded({ status })
+    ? `ended as ${[status, reason].filter((part) => part !== "").join(": ")}`
+    : "goes on";
+  return notWritten(
+    `deployment ${id} ${how}, which GET /deployments/${id} tells as soon as it is written`,
+    cause,
+  );
+}
+
+function notWritten(what: string, cause: unknown): DeployerError {
+  const why = cause instanceof Error ? ` (${cause.message})` : "";
+  const message = `STATE_DIR cannot be written to${why}: free some space on its disk; ${what}`;
+  return new DeployerError("internal", message, { cause });
 }
 
 function interrupted(why: string): DeployerError {
