@@ -51,11 +51,12 @@ test.each(LARGE_BODIES)(
   },
 );
 
+// Whoever sends all of it at once may find the connection reset before it has read the refusal: the kernel does that.
 test.each([
-  ["with their length", ["-H", "Expect:"]],
-  ["in chunks", ["-H", "Expect:", "-H", "Transfer-Encoding: chunked"]],
-  ["with Expect: 100-continue", ["-H", "Expect: 100-continue"]],
-])(`${AT_ONCE} bodies of 20 MB at once %s from curl, which reads the refusal`, async (_, how) => {
+  ["with their length", ["-H", "Expect:"], ["413", "000"]],
+  ["in chunks", ["-H", "Expect:", "-H", "Transfer-Encoding: chunked"], ["413", "000"]],
+  ["with Expect: 100-continue", ["-H", "Expect: 100-continue"], ["413"]],
+])(`${AT_ONCE} bodies of 20 MB at once %s from curl, which is refused`, async (_, how, allowed) => {
   const dir = mkdtempSync(join(tmpdir(), "dstest-body-"));
   try {
     writeFileSync(join(dir, "body"), Buffer.alloc(LARGE, "A"));
@@ -66,7 +67,7 @@ test.each([
         attempt(argv, { cwd: dir, env: BASE_ENV, deadline: REPLY_DEADLINE }),
       ),
     );
-    expect(results.map(({ stdout }) => stdout)).toEqual(Array.from({ length: AT_ONCE }, () => "413"));
+    for (const { stdout } of results) expect(allowed).toContain(stdout);
     expect(peak()).toBeLessThan(MAX_RESIDENT);
   } finally {
     rmSync(dir, { recursive: true });
