@@ -1,13 +1,12 @@
 import { containersOf, isRunning, shortId } from "./containers.ts";
 import { dependenciesOf, dependencyCounts, startDependencies } from "./dependencies.ts";
-import { DeployerError, publicMessage } from "./errors.ts";
-import { fetchImage } from "./fetch-image.ts";
-import { parseImage } from "./image.ts";
+import { publicMessage } from "./errors.ts";
 import { bringImage } from "./images.ts";
 import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";
 import { remove } from "./restore.ts";
 import type { Container, Ports, Project, Service, Source } from "./ports.ts";
+import { bringRecordedImage } from "./recorded-image.ts";
 import { refusedSettings } from "./refused-settings.ts";
 import type { Pin } from "./store.ts";
 
@@ -77,7 +76,7 @@ async function bringUpOne(
   const images = imageTexts(pins);
   const source: Source = pin === undefined ? { images } : { recorded: pin.recorded };
   if (pin === undefined) await bringImage(service, images, ports, signal);
-  else await bringPinned(pin, service, ports, signal);
+  else await bringRecordedImage(pin, pin.deployment, service.platform, ports, signal);
   await startDependencies(project, service, images, ports, signal);
   await ports.compose.createBeside(source, service.name, service.replicas, () =>
     dependencyCounts(source, project, service, ports),
@@ -114,26 +113,6 @@ async function withoutReplaced(
     ports,
   );
   return kept;
-}
-
-/** Never as something new: the digest of the pin, whatever a tag without one names by now. */
-async function bringPinned(
-  pin: Pin,
-  { platform }: Service,
-  ports: Ports,
-  signal: AbortSignal,
-): Promise<void> {
-  const image = parseImage(pin.imageText);
-  if (image === undefined)
-    throw new DeployerError("internal", `pin of "${pin.service}" names no image: ${pin.imageText}`);
-  const wanted = `${image.name}@${pin.digest}`;
-  if ((await ports.engine.imageId(wanted)) === undefined)
-    await fetchImage(pin.deployment, image, pin.digest, platform, ports, signal);
-  if ((await ports.engine.imageId(pin.imageText)) === (await ports.engine.imageId(wanted))) return;
-  throw new DeployerError(
-    "image_not_found",
-    `service "${pin.service}" ran ${wanted}, and ${pin.imageText} is another image on this host: deploy it again, or docker tag ${wanted} ${pin.imageText}`,
-  );
 }
 
 async function start(containers: Container[], { engine, log }: Ports): Promise<void> {

@@ -6,6 +6,7 @@ import { type ImageReference, parseImage, pinnedText } from "./image.ts";
 import { tellLowDisk } from "./low-disk.ts";
 import type { Image, ImageTexts, Ports, Project, Service, Source } from "./ports.ts";
 import { assertPlatform } from "./preflight.ts";
+import { bringRecordedImage } from "./recorded-image.ts";
 import { authorise } from "./request.ts";
 import type { Version } from "./store.ts";
 import { storyOf } from "./story.ts";
@@ -19,7 +20,7 @@ export type Target = {
   imageText: string;
   /** What the compose file says now. */
   fileImage: string;
-  /** `sha256:…`: decided once, so that what was pulled is what runs, whatever the tag does meanwhile; `""` for an image no registry knows. */
+  /** `sha256:…`: decided once, so that what was pulled is what runs, whatever the tag does meanwhile. */
   digest: string;
   image: Image;
   /** The version it goes back to. */
@@ -95,15 +96,8 @@ async function bringVersion(
   const { imageText, digest } = version;
   tell("resolved", `to go back to: ${imageText} of deployment ${version.deployment}`);
   const local = await ports.engine.imageId(imageText);
-  if (local === undefined || (version.imageId !== "" && version.imageId !== local)) {
-    const reference = referenceOf(imageText, service);
-    if (digest === "")
-      throw new DeployerError(
-        "image_not_found",
-        `image ${imageText} is gone from this host and in no registry`,
-      );
-    await fetchImage(deployment.id, reference, digest, service.platform, ports, signal);
-  }
+  if (local === undefined || local !== version.imageId)
+    await bringRecordedImage(version, deployment.id, service.platform, ports, signal);
   tell("pulled", `${imageText} is on this host`);
   const recorded = (await ports.compose.recorded(version.recorded)).services.get(service.name);
   if (recorded === undefined)
