@@ -6,6 +6,7 @@ import { type ImageReference, parseImage, pinnedText } from "./image.ts";
 import { tellLowDisk } from "./low-disk.ts";
 import type { Image, ImageTexts, Ports, Project, Service, Source } from "./ports.ts";
 import { assertPlatform } from "./preflight.ts";
+import { progressOf, saveProgress } from "./progress.ts";
 import { bringRecordedImage } from "./recorded-image.ts";
 import { authorise } from "./request.ts";
 import type { Version } from "./store.ts";
@@ -76,13 +77,31 @@ async function bringImage(
   const tell = storyOf(deployment, ports);
   const fileImage = service.image ?? service.builtImage;
   const reference = referenceOf(part.image ?? fileImage, service);
-  const digest = reference.digest ?? (await ports.registry.resolve(reference, signal));
+  const digest = await digestOf(reference, deployment, ports, signal);
   const imageText = pinnedText(reference, digest);
   tell("resolved", `to be rolled out: ${imageText}`);
   await fetchImage(deployment.id, reference, digest, service.platform, ports, signal);
   tell("pulled", `${imageText} is on this host`);
   const image = await localImage(`${reference.name}@${digest}`, ports);
   return { service, imageText, fileImage, digest, image, version: undefined };
+}
+
+/** The same for all its services, and for what its `before` commands have run with, whatever the tag does meanwhile. */
+async function digestOf(
+  reference: ImageReference,
+  deployment: Deployment,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<string> {
+  if (reference.digest !== undefined) return reference.digest;
+  const { resolved } = progressOf(deployment, ports);
+  const known = resolved
+    .flatMap((text) => parseImage(text)?.digest ?? [])
+    .find((digest) => resolved.includes(pinnedText(reference, digest)));
+  if (known !== undefined) return known;
+  const digest = await ports.registry.resolve(reference, signal);
+  saveProgress(deployment, { resolved: [...resolved, pinnedText(reference, digest)] }, ports);
+  return digest;
 }
 
 async function bringVersion(
