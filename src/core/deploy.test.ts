@@ -288,7 +288,7 @@ describe("before anything that serves is touched", () => {
       {},
       (world) => world.file.delete("web"),
       "not_found",
-      'unknown service "web"\nwhat serves now: nothing, the compose file has no service "web"',
+      'unknown service "web"\nwhat serves now: web:v1 in container web-1',
     ],
     [
       "an image that is not allowed",
@@ -349,8 +349,7 @@ describe("before anything that serves is touched", () => {
     expect(await deployed(world)).toMatchObject({
       status: "failed",
       code: "docker",
-      reason:
-        "Docker cannot be reached\nwhat serves now could not be found out: Docker or the compose file cannot be read",
+      reason: "Docker cannot be reached\nwhat serves now could not be found out: Docker cannot be reached",
     });
   });
 
