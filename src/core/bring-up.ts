@@ -1,20 +1,20 @@
-import { containersOf, isRunning, shortId } from "./containers.ts";
+import { containersOf, isFinished, isRunning, shortId } from "./containers.ts";
 import { dependenciesOf, dependencyCounts, startDependencies } from "./dependencies.ts";
-import { DeployerError, publicMessage } from "./errors.ts";
-import { fetchImage } from "./fetch-image.ts";
-import { parseImage } from "./image.ts";
+import { publicMessage } from "./errors.ts";
 import { bringImage } from "./images.ts";
 import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";
 import { remove } from "./restore.ts";
 import type { Container, Ports, Project, Service, Source } from "./ports.ts";
+import { bringRecordedImage } from "./recorded-image.ts";
 import { refusedSettings } from "./refused-settings.ts";
 import type { Pin } from "./store.ts";
 
 /**
  * The start of the daemon, after recovery: services that run are left alone; one without a container is brought up as it
  * last ran, or as the compose file says if it was never deployed; with `comeBack` (the host or Docker was restarted) the
- * containers that ran at our last look are started again, and taken out of it. What a person stopped stays stopped.
+ * containers that ran at our last look are started again, and taken out of it, also when the compose file is broken. What
+ * a person stopped stays stopped.
  * @returns why each service that could not be brought up was not, by its name; one failure does not stop the others
  */
 export async function bringUp(
@@ -22,7 +22,10 @@ export async function bringUp(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
-  const project = await ports.compose.project();
+  const project = await ports.compose.project().catch(async (error: unknown) => {
+    await startAsTheyRan(comeBack, ports);
+    throw error;
+  });
   for (const problem of refusedSettings(project)) ports.log.error(problem);
   const pins = await currentPins(project, ports);
   await ports.compose.writePins(imageTexts(pins));
@@ -77,7 +80,7 @@ async function bringUpOne(
   const images = imageTexts(pins);
   const source: Source = pin === undefined ? { images } : { recorded: pin.recorded };
   if (pin === undefined) await bringImage(service, images, ports, signal);
-  else await bringPinned(pin, service, ports, signal);
+  else await bringRecordedImage(pin, pin.deployment, service.platform, ports, signal);
   await startDependencies(project, service, images, ports, signal);
   await ports.compose.createBeside(source, service.name, service.replicas, () =>
     dependencyCounts(source, project, service, ports),
@@ -85,6 +88,25 @@ async function bringUpOne(
   const created = await containersOf(project, service, ports.engine);
   await noteOrigins(created, service, pin?.recorded, ports);
   await start(created, ports);
+}
+
+/** What ran is known without the compose file, which somebody has broken. One that does not start does not stop the others. */
+async function startAsTheyRan(comeBack: Set<string>, ports: Ports): Promise<void> {
+  const project = ports.store.projectName();
+  if (project === undefined || comeBack.size === 0) return;
+  const replaced = new Set(ports.store.pins().flatMap((pin) => replacedBy(pin, ports)));
+  for (const { id, service } of await ports.engine.containers(project)) {
+    if (!comeBack.has(id) || replaced.has(id)) continue;
+    try {
+      await ports.inTurn(service, async () => {
+        const now = await ports.engine.container(id);
+        if (now !== undefined && !isRunning(now) && !isFinished(now)) await start([now], ports);
+        comeBack.delete(id);
+      });
+    } catch (error) {
+      ports.log.error("a container that ran before could not be started", { service, error });
+    }
+  }
 }
 
 /** Whatever its image exposes: a service that another waits for to complete is a job, and this one has. */
@@ -104,8 +126,7 @@ async function withoutReplaced(
   pin: Pin | undefined,
   ports: Ports,
 ): Promise<Container[]> {
-  const plans = (pin && ports.store.progress(pin.deployment)?.plans) ?? [];
-  const before = plans.find(({ service }) => service === pin?.service)?.before.all ?? [];
+  const before = pin === undefined ? [] : replacedBy(pin, ports);
   const kept = containers.filter(({ id }) => !before.includes(id));
   if (kept.length === 0) return containers;
   await remove(
@@ -116,24 +137,9 @@ async function withoutReplaced(
   return kept;
 }
 
-/** Never as something new: the digest of the pin, whatever a tag without one names by now. */
-async function bringPinned(
-  pin: Pin,
-  { platform }: Service,
-  ports: Ports,
-  signal: AbortSignal,
-): Promise<void> {
-  const image = parseImage(pin.imageText);
-  if (image === undefined)
-    throw new DeployerError("internal", `pin of "${pin.service}" names no image: ${pin.imageText}`);
-  const wanted = `${image.name}@${pin.digest}`;
-  if ((await ports.engine.imageId(wanted)) === undefined)
-    await fetchImage(pin.deployment, image, pin.digest, platform, ports, signal);
-  if ((await ports.engine.imageId(pin.imageText)) === (await ports.engine.imageId(wanted))) return;
-  throw new DeployerError(
-    "image_not_found",
-    `service "${pin.service}" ran ${wanted}, and ${pin.imageText} is another image on this host: deploy it again, or docker tag ${wanted} ${pin.imageText}`,
-  );
+function replacedBy({ service, deployment }: Pin, { store }: Ports): string[] {
+  const plans = store.progress(deployment)?.plans ?? [];
+  return plans.find((plan) => plan.service === service)?.before.all ?? [];
 }
 
 async function start(containers: Container[], { engine, log }: Ports): Promise<void> {

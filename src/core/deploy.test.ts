@@ -197,7 +197,7 @@ describe("nothing changed", () => {
       reason: "",
       code: undefined,
     });
-    expect(world.calls).toEqual(["resolve web:v1", "pull web:v1", "pins web=web:v1"]);
+    expect(world.calls).toEqual(["resolve web:v1", "progress preparing", "pull web:v1", "pins web=web:v1"]);
     expect(world.store.pins()).toEqual(pins);
   });
 
@@ -211,14 +211,20 @@ describe("nothing changed", () => {
     const world = fakeWorld([service("web")]);
     world.add("web");
     expect(await deployed(world)).toMatchObject({ status: "succeeded", changed: false });
-    expect(world.calls).toEqual(["resolve web:v1", "pull web:v1", "commit web", "pins web=web:v1"]);
+    expect(world.calls).toEqual([
+      "resolve web:v1",
+      "progress preparing",
+      "pull web:v1",
+      "commit web",
+      "pins web=web:v1",
+    ]);
     expect(world.store.pins()).toMatchObject([
       { imageText: "web:v1", digest: digestOf("web:v1"), deployment: "d1" },
     ]);
     expect(world.store.origin("web-1")).toMatchObject({ configHash: "config of web" });
     world.calls.length = 0;
     expect(await deployed(world, { id: "d2" })).toMatchObject({ changed: false });
-    expect(world.calls).toEqual(["resolve web:v1", "pull web:v1", "pins web=web:v1"]);
+    expect(world.calls).toEqual(["resolve web:v1", "progress preparing", "pull web:v1", "pins web=web:v1"]);
   });
 
   test("but the tag: the container keeps its text, and so does the pin", async () => {
@@ -282,7 +288,7 @@ describe("before anything that serves is touched", () => {
       {},
       (world) => world.file.delete("web"),
       "not_found",
-      'unknown service "web"\nwhat serves now: nothing, the compose file has no service "web"',
+      'unknown service "web"\nwhat serves now: web:v1 in container web-1',
     ],
     [
       "an image that is not allowed",
@@ -334,7 +340,7 @@ describe("before anything that serves is touched", () => {
     prepare(world);
     expect(await deployed(world, fields)).toMatchObject({ status: "failed", changed: false, code, reason });
     expect(world.ps()).toEqual(["web-1 running web:v1"]);
-    expect(world.calls.filter((call) => !/^(?:resolve|pull) /.test(call))).toEqual([]);
+    expect(world.calls.filter((call) => !/^(?:resolve|progress|pull) /.test(call))).toEqual([]);
   });
 
   test("Docker that has gone away ends it: failed, and says that nobody knows what serves", async () => {
@@ -343,8 +349,7 @@ describe("before anything that serves is touched", () => {
     expect(await deployed(world)).toMatchObject({
       status: "failed",
       code: "docker",
-      reason:
-        "Docker cannot be reached\nwhat serves now could not be found out: Docker or the compose file cannot be read",
+      reason: "Docker cannot be reached\nwhat serves now could not be found out: Docker cannot be reached",
     });
   });
 

@@ -4,6 +4,7 @@ import type { Plan, Progress } from "./store.ts";
 
 const NONE: Progress = {
   stage: "preparing",
+  resolved: [],
   doneBefore: [],
   plans: [],
   diagnoses: [],

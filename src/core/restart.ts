@@ -35,7 +35,7 @@ async function restartInTurn(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Container[]> {
-  const { engine, store, log } = ports;
+  const { engine, log } = ports;
   signal.throwIfAborted();
   const containers = toRestart(service, await containersOf(project, service, engine));
   if (containers.length === 0) {
@@ -48,7 +48,7 @@ async function restartInTurn(
     for (const container of containers) {
       log.info("restarting a container", { service: service.name, container: shortId(container) });
       await engine.restart(container.id);
-      noteRunning(await startAndPass([container], service.settings, ports, signal), [], store);
+      noteRunning(await startAndPass([container], service.settings, ports, signal), [], ports);
     }
   } catch (error) {
     log.error("a service could not be restarted", { service: service.name, error });

@@ -2,7 +2,7 @@ import { containersOf, isKeptUp } from "./containers.ts";
 import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import type { Container, Named, Ports } from "./ports.ts";
-import type { Before, Store } from "./store.ts";
+import type { Before } from "./store.ts";
 import { settingsIn } from "./recorded-settings.ts";
 import { recreate } from "./recreate.ts";
 
@@ -28,24 +28,32 @@ export async function restore(
   if (old.length === before.running.length && !wereReplaced) {
     const stopped = old.filter((container) => !isKeptUp(container));
     await remove(candidates, { volumes: true }, ports);
-    noteRunning(await startAndPass(stopped, settings, ports), candidates, ports.store);
+    noteRunning(await startAndPass(stopped, settings, ports), candidates, ports);
     return stopped.length > 0;
   }
   const { recorded } = before;
   await recreate({ recorded }, project, service, async () => false, ports);
-  noteOrigin(before, await containersOf(project, service, ports.engine), ports.store);
+  noteOrigin(before, await containersOf(project, service, ports.engine), ports);
   if (before.running.length === 0) return false;
   const made = await containersOf(project, service, ports.engine);
   const restored = await startAndPass(made, settings, ports);
-  noteRunning(restored, own, ports.store);
+  noteRunning(restored, own, ports);
   return true;
 }
 
-/** What was made anew is what the old containers were. */
-function noteOrigin({ running, recorded }: Before, made: Container[], store: Store): void {
-  const configHash =
-    running.map((id) => store.origin(id)?.configHash).find((hash) => hash !== undefined) ?? "";
-  store.saveOrigins(made.map(({ id, service }) => ({ container: id, service, configHash, recorded })));
+/** What was made anew is what the old containers were. It starts all the same when that cannot be noted. */
+function noteOrigin(
+  { running, recorded }: Before,
+  made: Container[],
+  { store, log }: Pick<Ports, "store" | "log">,
+): void {
+  try {
+    const configHash =
+      running.map((id) => store.origin(id)?.configHash).find((hash) => hash !== undefined) ?? "";
+    store.saveOrigins(made.map(({ id, service }) => ({ container: id, service, configHash, recorded })));
+  } catch (error) {
+    log.warn("what a container was made from could not be noted", { error });
+  }
 }
 
 export async function remove(

@@ -28,12 +28,7 @@ export async function goBack(
   ports.log.error("rollout failed, going back", { deployment: deployment.id, error: cause });
   ports.journal.event(deployment.id, "going_back", "error", failure.message);
   const hasSwitched = progressOf(deployment, ports).stage === "switching";
-  await tryTo(
-    "the candidates could not be hidden",
-    () => hideCandidates(deployment, ports),
-    deployment,
-    ports,
-  );
+  await hideCandidates(deployment, ports);
   await tryTo(
     "what failed could not be looked at",
     () => diagnoseCandidates(deployment, project, complaints, ports),
@@ -100,11 +95,11 @@ async function runsSince(
   return false;
 }
 
-/** First of all: from then on peers reach the old version only. */
+/** First of all: from then on peers reach the old version only. One that somebody has removed keeps no other in their sight. */
 async function hideCandidates(deployment: Deployment, ports: Ports): Promise<void> {
   const rolling = progressOf(deployment, ports).plans.filter(({ strategy }) => strategy === "rolling");
   for (const candidate of rolling.flatMap(({ candidates }) => candidates))
-    await hideFromPeers(candidate, ports);
+    await tryTo("a candidate could not be hidden", () => hideFromPeers(candidate, ports), deployment, ports);
 }
 
 async function diagnoseCandidates(

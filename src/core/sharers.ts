@@ -61,5 +61,5 @@ async function renew(project: Project, sharer: Service, ports: Ports): Promise<v
   await recreate(isAsInFile ? { images } : { recorded }, project, sharer, withDependencies, ports);
   const made = await containersOf(project, sharer, ports.engine);
   await noteOrigins(made, sharer, recorded, ports);
-  noteRunning(await startAndPass(made, sharer.settings, ports), old, ports.store);
+  noteRunning(await startAndPass(made, sharer.settings, ports), old, ports);
 }

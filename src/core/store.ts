@@ -120,6 +120,8 @@ export type BroughtImage = {
 /** How far a deployment has come, written down before each effect: the way forward and the way back after a kill. */
 export type Progress = {
   stage: Stage;
+  /** The references it has asked a registry for, each with the digest it had: asked once, also after a kill. */
+  resolved: string[];
   /** Commands of `x-deployer.before` that have ended with 0, by the names their containers are labelled with. */
   doneBefore: string[];
   /** Empty until the rollout begins. */

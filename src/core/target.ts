@@ -6,6 +6,8 @@ import { type ImageReference, parseImage, pinnedText } from "./image.ts";
 import { tellLowDisk } from "./low-disk.ts";
 import type { Image, ImageTexts, Ports, Project, Service, Source } from "./ports.ts";
 import { assertPlatform } from "./preflight.ts";
+import { progressOf, saveProgress } from "./progress.ts";
+import { bringRecordedImage } from "./recorded-image.ts";
 import { authorise } from "./request.ts";
 import type { Version } from "./store.ts";
 import { storyOf } from "./story.ts";
@@ -19,7 +21,7 @@ export type Target = {
   imageText: string;
   /** What the compose file says now. */
   fileImage: string;
-  /** `sha256:…`: decided once, so that what was pulled is what runs, whatever the tag does meanwhile; `""` for an image no registry knows. */
+  /** `sha256:…`: decided once, so that what was pulled is what runs, whatever the tag does meanwhile. */
   digest: string;
   image: Image;
   /** The version it goes back to. */
@@ -75,13 +77,31 @@ async function bringImage(
   const tell = storyOf(deployment, ports);
   const fileImage = service.image ?? service.builtImage;
   const reference = referenceOf(part.image ?? fileImage, service);
-  const digest = reference.digest ?? (await ports.registry.resolve(reference, signal));
+  const digest = await digestOf(reference, deployment, ports, signal);
   const imageText = pinnedText(reference, digest);
   tell("resolved", `to be rolled out: ${imageText}`);
   await fetchImage(deployment.id, reference, digest, service.platform, ports, signal);
   tell("pulled", `${imageText} is on this host`);
   const image = await localImage(`${reference.name}@${digest}`, ports);
   return { service, imageText, fileImage, digest, image, version: undefined };
+}
+
+/** The same for all its services, and for what its `before` commands have run with, whatever the tag does meanwhile. */
+async function digestOf(
+  reference: ImageReference,
+  deployment: Deployment,
+  ports: Ports,
+  signal: AbortSignal,
+): Promise<string> {
+  if (reference.digest !== undefined) return reference.digest;
+  const { resolved } = progressOf(deployment, ports);
+  const known = resolved
+    .flatMap((text) => parseImage(text)?.digest ?? [])
+    .find((digest) => resolved.includes(pinnedText(reference, digest)));
+  if (known !== undefined) return known;
+  const digest = await ports.registry.resolve(reference, signal);
+  saveProgress(deployment, { resolved: [...resolved, pinnedText(reference, digest)] }, ports);
+  return digest;
 }
 
 async function bringVersion(
@@ -95,15 +115,8 @@ async function bringVersion(
   const { imageText, digest } = version;
   tell("resolved", `to go back to: ${imageText} of deployment ${version.deployment}`);
   const local = await ports.engine.imageId(imageText);
-  if (local === undefined || (version.imageId !== "" && version.imageId !== local)) {
-    const reference = referenceOf(imageText, service);
-    if (digest === "")
-      throw new DeployerError(
-        "image_not_found",
-        `image ${imageText} is gone from this host and in no registry`,
-      );
-    await fetchImage(deployment.id, reference, digest, service.platform, ports, signal);
-  }
+  if (local === undefined || local !== version.imageId)
+    await bringRecordedImage(version, deployment.id, service.platform, ports, signal);
   tell("pulled", `${imageText} is on this host`);
   const recorded = (await ports.compose.recorded(version.recorded)).services.get(service.name);
   if (recorded === undefined)

@@ -7,6 +7,7 @@ import { imageTexts } from "./pins.ts";
 import type { Container, Named, Ports } from "./ports.ts";
 import { progressOf } from "./progress.ts";
 import { renewSharersOf } from "./sharers.ts";
+import type { Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
 
 /**
@@ -24,28 +25,42 @@ export async function tidyUp(
   const outcome = { status: "succeeded", changed: true, digests, diagnoses: [], code: undefined } as const;
   const failures: string[] = [];
   await keepImages(ports);
-  try {
-    await ports.compose.writePins(imageTexts(ports.store.pins()));
-    for (const { service, before, candidates, strategy } of plans) {
-      const own = await containersOf(project, { name: service }, ports.engine);
-      const old = own.filter(({ id }) => before.all.includes(id));
-      noteRunning(
-        serving.filter((container) => container.service === service),
-        old,
-        ports.store,
-      );
-      const ours = new Set([...before.all, ...candidates.map(({ id }) => id)]);
-      failures.push(...own.filter(({ id }) => !ours.has(id)).map(strangerOf));
-      await removeOld(deployment, old, ports);
-      // A rolling service is in nobody's namespaces: what hangs on it keeps it from rolling.
-      if (strategy === "recreate") failures.push(...(await renewSharersOf(service, ports)));
-    }
-    await ports.compose.forget(ports.store.neededRecords());
-  } catch (error) {
-    ports.journal.event(deployment.id, "log", "warn", `tidying up failed: ${publicMessage(error)}`);
-    ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });
-  }
+  await attempt(() => ports.compose.writePins(imageTexts(ports.store.pins())));
+  for (const plan of plans)
+    await attempt(async () => {
+      failures.push(...(await clearAway(plan, deployment, project, serving, ports)));
+    });
+  await attempt(() => ports.compose.forget(ports.store.neededRecords()));
   return { ...outcome, reason: failures.join("\n") };
+
+  /** What cannot be done keeps nothing else from being done: an old version must not go on serving beside the new one. */
+  async function attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      ports.journal.event(deployment.id, "log", "warn", `tidying up failed: ${publicMessage(error)}`);
+      ports.log.warn("tidying up after a deployment failed", { deployment: deployment.id, error });
+    }
+  }
+}
+
+/** @returns what a person has to know */
+async function clearAway(
+  { service, before, candidates, strategy }: Plan,
+  deployment: Deployment,
+  project: Named,
+  serving: Container[],
+  ports: Ports,
+): Promise<string[]> {
+  const own = await containersOf(project, { name: service }, ports.engine);
+  const old = own.filter(({ id }) => before.all.includes(id));
+  const started = serving.filter((container) => container.service === service);
+  noteRunning(started, old, ports);
+  const ours = new Set([...before.all, ...candidates.map(({ id }) => id)]);
+  const strangers = own.filter(({ id }) => !ours.has(id)).map(strangerOf);
+  await removeOld(deployment, old, ports);
+  // A rolling service is in nobody's namespaces: what hangs on it keeps it from rolling.
+  return strategy === "recreate" ? [...strangers, ...(await renewSharersOf(service, ports))] : strangers;
 }
 
 /** A person has been at work in the middle of the deployment: that is theirs, and told. */

@@ -51,6 +51,8 @@ const AttachmentJson = z.object({
 });
 const ProgressJson = z.object({
   stage: z.enum(["preparing", "switching", "going_back"]),
+  // Not there in what a version before this one has begun.
+  resolved: z.array(z.string()).default([]),
   doneBefore: z.array(z.string()),
   diagnoses: DiagnosesJson,
   failure: maybe(

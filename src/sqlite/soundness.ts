@@ -39,10 +39,14 @@ export function assertSound(database: Database, left: Left, bootId: string): voi
   else check(database, "quick_check(1)");
 }
 
-/** Notes under which start of the host the database is in use. */
+/** Notes under which start of the host the database is in use. Without the note, on a full disk, the next start looks closely. */
 export function noteBoot(database: Database, bootId: string): void {
   if (lastBoot(database) === bootId) return;
-  database.query("INSERT OR REPLACE INTO facts (name, value) VALUES ('boot', ?)").run(bootId);
+  try {
+    database.query("INSERT OR REPLACE INTO facts (name, value) VALUES ('boot', ?)").run(bootId);
+  } catch {
+    return;
+  }
 }
 
 /**

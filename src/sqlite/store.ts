@@ -8,6 +8,7 @@ import { createBroughtImages } from "./brought-images.ts";
 import { createDeployments } from "./deployments.ts";
 import { createHistory } from "./history.ts";
 import { migrate } from "./migrate.ts";
+import { refusal } from "./refusal.ts";
 import { parseLook } from "./rows.ts";
 import { assertSound, closeSound, howLeft, noteBoot } from "./soundness.ts";
 import { createVersions } from "./versions.ts";
@@ -62,10 +63,6 @@ function open(path: string, boot: string): Database {
   } catch (cause) {
     database?.close();
     if (cause instanceof DeployerError) throw cause;
-    throw new DeployerError(
-      "config",
-      `${path} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}; put a backup in its place, or move it away to start without history (services are adopted as they run)`,
-      { cause },
-    );
+    throw refusal(path, cause);
   }
 }

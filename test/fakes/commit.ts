@@ -49,5 +49,13 @@ export function planOf(fields: Partial<Plan> = {}): Plan {
 
 /** How far a deployment has come: nothing touched, nothing planned, unless the fields say otherwise. */
 export function progress(fields: Partial<Progress> = {}): Progress {
-  return { stage: "preparing", doneBefore: [], diagnoses: [], plans: [], failure: undefined, ...fields };
+  return {
+    stage: "preparing",
+    resolved: [],
+    doneBefore: [],
+    diagnoses: [],
+    plans: [],
+    failure: undefined,
+    ...fields,
+  };
 }
