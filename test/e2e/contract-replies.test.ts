@@ -107,8 +107,9 @@ test("the log lines of a deployment are of one id, and hold no token and no regi
     body: encoded({ service: "web", force: true }),
   });
   const id = reply.headers.get("Deployer-Deployment");
-  const lines = world.daemon.log().filter(({ fields }) => fields?.["deployment"] === id);
-  expect(lines.map(({ message }) => message)).toContain("deployment ended");
+  await world.daemon.waitForLog(
+    ({ message, fields }) => message === "deployment ended" && fields?.["deployment"] === id,
+  );
   const log = world.daemon.log().map((line) => JSON.stringify(line));
   for (const secret of [token, ...world.aws.ecr.tokens.issued.map(({ password }) => password)]) {
     expect(log.filter((line) => line.includes(secret))).toEqual([]);
