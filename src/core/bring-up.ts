@@ -1,4 +1,4 @@
-import { containersOf, isFinished, isRunning, shortId } from "./containers.ts";
+import { containersOf, isRunning, shortId } from "./containers.ts";
 import { dependenciesOf, dependencyCounts, startDependencies } from "./dependencies.ts";
 import { publicMessage } from "./errors.ts";
 import { bringImage } from "./images.ts";
@@ -100,7 +100,7 @@ async function startAsTheyRan(comeBack: Set<string>, ports: Ports): Promise<void
     try {
       await ports.inTurn(service, async () => {
         const now = await ports.engine.container(id);
-        if (now !== undefined && !isRunning(now) && !isFinished(now)) await start([now], ports);
+        if (now !== undefined && !isRunning(now)) await start([now], ports);
         comeBack.delete(id);
       });
     } catch (error) {

@@ -1,13 +1,16 @@
 import { deploy } from "./deploy.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
+import { DeployerError } from "./errors.ts";
 import type { Ports } from "./ports.ts";
 import { isCommitted, progressOf, saveProgress } from "./progress.ts";
-import { bringBack } from "./roll-back.ts";
+import { bringBack, goBack } from "./roll-back.ts";
 import { switchOver } from "./rollout.ts";
 import { tidyUp } from "./tidy-up.ts";
 
 /** How often a deployment is begun before it is given up: it may be what kills the daemon. */
 const ATTEMPTS = 3;
+
+const GIVEN_UP = `it was begun ${ATTEMPTS} times, and the daemon stopped each time`;
 
 const INTERRUPTED = {
   code: "interrupted",
@@ -17,7 +20,7 @@ const INTERRUPTED = {
 /**
  * Takes up a deployment that the last run of the daemon left unfinished, from what is on disk and what Docker has:
  * - committed: tidied up, `succeeded`
- * - what serves may have been touched: carried to its end, on the way it was going
+ * - what serves may have been touched: carried to its end, on the way it was going; forward three times at most
  * - before that: its new containers are removed and it begins again, three times at most
  *
  * By names and the recorded configuration alone: neither way may depend on a compose file that somebody has broken or
@@ -31,6 +34,8 @@ export async function resume(deployment: Deployment, ports: Ports, signal: Abort
     case "switching": {
       const source = { recorded: progress.plans[0]?.version.recorded ?? "" };
       const rollout = { deployment, project, source, ports, signal, complaints: new Map() };
+      if (deployment.attempts > ATTEMPTS)
+        return await goBack(new DeployerError("interrupted", GIVEN_UP), rollout);
       return await switchOver(rollout, async () => true);
     }
     case "going_back":
@@ -45,7 +50,7 @@ async function beginAgain(deployment: Deployment, ports: Ports, signal: AbortSig
   const undone = await bringBack(INTERRUPTED, deployment, project, ports);
   if (undone.status === "rollback_failed") return undone;
   if (deployment.attempts > ATTEMPTS) {
-    const reason = `${undone.reason}\nit was begun ${ATTEMPTS} times, and the daemon stopped each time`;
+    const reason = `${undone.reason}\n${GIVEN_UP}`;
     return { ...undone, status: "failed", reason };
   }
   ports.journal.event(deployment.id, "log", "info", "nothing that serves was touched, beginning again");
