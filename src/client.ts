@@ -23,6 +23,8 @@ const CHECK_DEADLINE_MS = 180_000;
 /** Containers are stopped within their own grace, pulled and started; the daemon has a deadline for each. */
 const WORK_DEADLINE_MS = 3_600_000;
 /** The daemon says something at least every 15 s. */
+/** An error is not a stream: it comes as JSON. */
+const EVENTS_OR_ERROR = "text/event-stream, application/json;q=0.9";
 const SILENCE_MS = 45_000;
 const PAGE = 200;
 
@@ -93,7 +95,7 @@ export function createClient(socket: string, fetch: Fetch = globalThis.fetch) {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(), SILENCE_MS);
     const answer = await open(method, path, {
-      headers: { Accept: "text/event-stream", ...(after > 0 ? { "Last-Event-ID": String(after) } : {}) },
+      headers: { Accept: EVENTS_OR_ERROR, ...(after > 0 ? { "Last-Event-ID": String(after) } : {}) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: silence.signal,
     }).finally(() => clearTimeout(timer));

@@ -1,7 +1,7 @@
 import { describeEnd, isFinished, isRunning, shortId } from "./containers.ts";
 import { DeployerError, type ErrorCode } from "./errors.ts";
 import { ask, type Check, checkOf, describeCheck } from "./health.ts";
-import type { Container, Ports } from "./ports.ts";
+import type { Clock, Container, Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
 import { allOrNone } from "./wait.ts";
 
@@ -13,6 +13,12 @@ const STAYS_RUNNING_MS = 3_000;
 const SHORTEST_TIMEOUT_MS = 60_000;
 
 type GatePorts = Pick<Ports, "engine" | "probe" | "clock">;
+
+/** Shorter than this no answer can be expected. */
+const SHORTEST_ANSWER_MS = 1_000;
+/** Exit code of a process that SIGKILL ended. */
+const KILLED = 137;
+const TOLD_WITHIN_MS = 500;
 
 /** What the last look found wrong with each container, by its id: the gate writes it down for the diagnosis. */
 export type Complaints = Map<string, string>;
@@ -50,10 +56,9 @@ async function pass(
   const begin = clock.now();
   const deadline = begin + timeoutOf(check, settings);
   for (let passes = 0; ;) {
-    const now = await engine.container(first.id);
-    const container = assertLives(first, now);
+    const container = assertLives(first, await look(first.id, ports));
     if (isFinished(container)) return container;
-    const complaint = await ask(container, check, ports);
+    const complaint = await ask(container, check, ports, leftUntil(deadline, clock));
     passes = complaint === undefined ? passes + 1 : 0;
     noteComplaint(complaints, first, complaint);
     const isUp = check.kind === "running" ? clock.now() - begin >= STAYS_RUNNING_MS : passes >= PASSES;
@@ -78,6 +83,23 @@ export function assertLives(before: Container, now: Container | undefined): Cont
   }
   if (!isRunning(now) && !isFinished(now)) throw failure("rollout", now, describeEnd(now));
   return now;
+}
+
+/** A container as it is; why it was killed Docker learns a moment after it has learned that it died. */
+export async function look(
+  id: string,
+  { engine, clock }: Pick<Ports, "engine" | "clock">,
+): Promise<Container | undefined> {
+  const container = await engine.container(id);
+  const mayLackMemory = container?.state === "exited" && container.exitCode === KILLED;
+  if (!mayLackMemory || container.oomKilled) return container;
+  await clock.sleep(TOLD_WITHIN_MS);
+  return await engine.container(id);
+}
+
+/** For one question, when all of them have to be answered by the deadline. */
+export function leftUntil(deadline: number, clock: Pick<Clock, "now">): number {
+  return Math.max(SHORTEST_ANSWER_MS, deadline - clock.now());
 }
 
 /** A good answer withdraws what was found before: an app that was slow to start did not fail by that. */

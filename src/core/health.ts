@@ -37,23 +37,31 @@ export function describeCheck(check: Check): string {
 
 /**
  * Asks a running container once. HEALTHCHECK is run by ourselves: Docker would wait for its interval, 30 s by default.
+ * @param withinMs how long there is for an answer, at most
  * @returns what is wrong with it, undefined when it is well
  */
 export async function ask(
   container: Container,
   check: Check,
   { engine, probe }: Pick<Ports, "engine" | "probe">,
+  withinMs: number,
 ): Promise<string | undefined> {
   try {
     switch (check.kind) {
       case "http": {
         const { request, port } = check;
-        const status = await probe.status(addressOf(container), port, request, ANSWER_WITHIN_MS);
+        const status = await probe.status(
+          addressOf(container),
+          port,
+          request,
+          Math.min(ANSWER_WITHIN_MS, withinMs),
+        );
         const isWell = request.status.from <= status && status <= request.status.to;
         return isWell ? undefined : `HTTP ${status}`;
       }
       case "command": {
-        const { argv, timeoutMs } = check.healthcheck;
+        const { argv } = check.healthcheck;
+        const timeoutMs = Math.min(check.healthcheck.timeoutMs, withinMs);
         const { exitCode, output } = await engine.exec(container.id, argv, timeoutMs);
         if (exitCode === 0) return undefined;
         const how = exitCode === undefined ? `took over ${timeoutMs / 1000} s` : `exited with ${exitCode}`;

@@ -106,6 +106,7 @@ async function beforeOf(service: Service, old: Container[], goal: Goal, ports: P
   return {
     running: running.map(({ id }) => id),
     all: old.map(({ id }) => id),
+    imageId: first?.imageId ?? "",
     recorded,
   };
 }

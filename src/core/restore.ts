@@ -1,4 +1,5 @@
 import { containersOf, isKeptUp } from "./containers.ts";
+import { DeployerError } from "./errors.ts";
 import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import type { Container, Named, Ports } from "./ports.ts";
@@ -38,7 +39,18 @@ export async function restore(
   const made = await containersOf(project, service, ports.engine);
   const restored = await startAndPass(made, settings, ports);
   noteRunning(restored, own, ports);
+  assertSameImage(before, made);
   return true;
+}
+
+/** A text without a digest may name another image by now. It serves, and must not be called what ran before. */
+function assertSameImage({ imageId }: Before, made: Container[]): void {
+  const other = made.find((container) => imageId !== "" && container.imageId !== imageId);
+  if (other === undefined) return;
+  throw new DeployerError(
+    "unhealthy",
+    `${other.imageText} is another image by now than the one that ran, ${imageId}: docker tag ${imageId} ${other.imageText}, then docker compose up -d ${other.service}`,
+  );
 }
 
 /** What was made anew is what the old containers were. It starts all the same when that cannot be noted. */

@@ -3,7 +3,7 @@ import type { Deployment, Outcome } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import type { Ports } from "./ports.ts";
 import { isCommitted, progressOf, saveProgress } from "./progress.ts";
-import { bringBack, goBack } from "./roll-back.ts";
+import { bringBack, diagnoseCandidates, goBack } from "./roll-back.ts";
 import { switchOver } from "./rollout.ts";
 import { tidyUp } from "./tidy-up.ts";
 
@@ -39,6 +39,7 @@ export async function resume(deployment: Deployment, ports: Ports, signal: Abort
       return await switchOver(rollout, async () => true);
     }
     case "going_back":
+      await diagnoseCandidates(deployment, project, new Map(), ports);
       return await bringBack(progress.failure ?? INTERRUPTED, deployment, project, ports);
     case "preparing":
       return await beginAgain(deployment, ports, signal);

@@ -5,6 +5,7 @@ import { type ErrorCode, errorCode, publicMessage } from "./errors.ts";
 import type { Complaints } from "./gate.ts";
 import { hideFromPeers } from "./names.ts";
 import type { Engine, Named, Ports } from "./ports.ts";
+import { persist } from "./persist.ts";
 import { progressOf, saveProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
 import type { Rollout } from "./rollout.ts";
@@ -30,17 +31,12 @@ export async function goBack(
   const hasSwitched = progressOf(deployment, ports).stage === "switching";
   await hideCandidates(deployment, ports);
   await tryTo(
-    "what failed could not be looked at",
-    () => diagnoseCandidates(deployment, project, complaints, ports),
-    deployment,
-    ports,
-  );
-  await tryTo(
     "the way back could not be written down",
     async () => saveProgress(deployment, { failure, ...(hasSwitched ? { stage: "going_back" } : {}) }, ports),
     deployment,
     ports,
   );
+  await diagnoseCandidates(deployment, project, complaints, ports);
   return await bringBack(failure, deployment, project, ports);
 }
 
@@ -102,16 +98,22 @@ async function hideCandidates(deployment: Deployment, ports: Ports): Promise<voi
     await tryTo("a candidate could not be hidden", () => hideFromPeers(candidate, ports), deployment, ports);
 }
 
-async function diagnoseCandidates(
+/** Once; a way back that was killed before it came to that makes up for it. */
+export async function diagnoseCandidates(
   deployment: Deployment,
   project: Named,
   complaints: Complaints,
   ports: Ports,
 ): Promise<void> {
-  for (const { service, before } of progressOf(deployment, ports).plans) {
-    for (const { id } of await containersOf(project, { name: service }, ports.engine))
-      if (!before.all.includes(id)) await diagnose(deployment, id, complaints, ports);
-  }
+  const { plans, diagnoses } = progressOf(deployment, ports);
+  if (diagnoses.length > 0) return;
+  const look = async (): Promise<void> => {
+    for (const { service, before } of plans) {
+      for (const { id } of await containersOf(project, { name: service }, ports.engine))
+        if (!before.all.includes(id)) await diagnose(deployment, id, complaints, ports);
+    }
+  };
+  await tryTo("what failed could not be looked at", look, deployment, ports);
 }
 
 /** The way back waits for a Docker that is being restarted: half of it would leave both versions to come back. */
@@ -123,7 +125,7 @@ async function restoreWithDocker(
 ): Promise<boolean> {
   for (;;) {
     try {
-      return await restore(before, project, { name: service }, ports);
+      return await persist(() => restore(before, project, { name: service }, ports), ports.clock);
     } catch (error) {
       if (ports.clock.now() >= deadline || (await answers(ports.engine))) throw error;
       await ports.clock.sleep(ASK_DOCKER_EVERY_MS);

@@ -166,6 +166,8 @@ export type Before = {
   running: string[];
   /** All containers of the service, stopped ones too. */
   all: string[];
+  /** The image that ran, `sha256:…`; `""` when there was none, or it is not known. */
+  imageId: string;
   /** The configuration that ran, for when its containers do not survive the switch; `""` when there was none. */
   recorded: string;
 };

@@ -3,6 +3,7 @@ import type { Deployment, Outcome } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
 import { keepImages } from "./keep-images.ts";
 import { noteRunning } from "./note-running.ts";
+import { persist } from "./persist.ts";
 import { imageTexts } from "./pins.ts";
 import type { Container, Named, Ports } from "./ports.ts";
 import { progressOf } from "./progress.ts";
@@ -53,19 +54,24 @@ async function clearAway(
   ports: Ports,
 ): Promise<string[]> {
   const own = await containersOf(project, { name: service }, ports.engine);
-  const old = own.filter(({ id }) => before.all.includes(id));
+  const isNew = new Set(candidates.map(({ id }) => id));
+  const serves = own.filter(({ id }) => isNew.has(id)).length === candidates.length;
+  const strangers = own.filter(({ id }) => !isNew.has(id) && !before.all.includes(id));
+  // Where the new ones are gone, what a person has put in their place is all there is.
+  const old = own.filter(({ id }) => before.all.includes(id) || (serves && !isNew.has(id)));
   const started = serving.filter((container) => container.service === service);
   noteRunning(started, old, ports);
-  const ours = new Set([...before.all, ...candidates.map(({ id }) => id)]);
-  const strangers = own.filter(({ id }) => !ours.has(id)).map(strangerOf);
-  await removeOld(deployment, old, ports);
+  const notes = strangers.map((container) => strangerOf(container, serves));
+  for (const note of notes) ports.journal.event(deployment.id, "log", "warn", note);
+  await persist(() => removeOld(deployment, old, ports), ports.clock);
   // A rolling service is in nobody's namespaces: what hangs on it keeps it from rolling.
-  return strategy === "recreate" ? [...strangers, ...(await renewSharersOf(service, ports))] : strangers;
+  return strategy === "recreate" ? [...notes, ...(await renewSharersOf(service, ports))] : notes;
 }
 
-/** A person has been at work in the middle of the deployment: that is theirs, and told. */
-function strangerOf({ service, imageText, ...container }: Container): string {
-  return `container ${shortId(container)} of "${service}" (${imageText}) was created by somebody else meanwhile, and left alone: remove it, or deploy again`;
+/** A person has been at work in the middle of the deployment, with `docker compose up` most likely: one version serves. */
+function strangerOf({ service, imageText, ...container }: Container, isRemoved: boolean): string {
+  const what = `container ${shortId(container)} of "${service}" (${imageText}) was created by somebody else meanwhile`;
+  return isRemoved ? `${what}, and removed: the deployment decides what runs` : `${what}, and left alone`;
 }
 
 /** Those that still serve, beside the new ones, get the time that they ask for. */

@@ -1,5 +1,5 @@
 import { isFinished, isRunning } from "./containers.ts";
-import { assertLives, type Complaints, failure, noteComplaint } from "./gate.ts";
+import { assertLives, type Complaints, failure, leftUntil, look, noteComplaint } from "./gate.ts";
 import { ask, checkOf, describeCheck } from "./health.ts";
 import type { Container, Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
@@ -35,18 +35,18 @@ async function watchOne(
   signal: AbortSignal,
   complaints: Complaints,
 ): Promise<Container> {
-  const { engine, clock } = ports;
+  const { clock } = ports;
   const check = checkOf(first, settings);
   const end = clock.now() + settings.watchMs;
   let latest = first;
   let failures = 0;
   while (clock.now() < end) {
     await clock.sleep(Math.min(ASK_EVERY_MS, end - clock.now()), signal);
-    latest = assertLives(first, await engine.container(first.id));
+    latest = assertLives(first, await look(first.id, ports));
     if (isFinished(latest)) return latest;
     if (latest.health === "unhealthy")
       throw failure("unhealthy", latest, `became unhealthy while it was watched: ${latest.healthOutput}`);
-    const complaint = await ask(latest, check, ports);
+    const complaint = await ask(latest, check, ports, leftUntil(end, clock));
     failures = complaint === undefined ? 0 : failures + 1;
     noteComplaint(complaints, first, complaint);
     if (failures >= FAILURES)

@@ -78,6 +78,7 @@ const ProgressJson = z.object({
       before: z.object({
         running: z.array(z.string()),
         all: z.array(z.string()),
+        imageId: z.string().default(""),
         recorded: z.string(),
       }),
     }),

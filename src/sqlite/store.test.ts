@@ -198,7 +198,7 @@ describe.each<[string, () => Store]>([
         }),
         planOf({
           service: "api",
-          before: { running: ["a"], all: ["a", "c"], recorded: "r" },
+          before: { running: ["a"], all: ["a", "c"], imageId: "i", recorded: "r" },
         }),
       ],
     });

@@ -128,7 +128,7 @@ test("an unfinished rollout is taken up from what the version before wrote down"
     number: 0,
   };
   const plan = (service: string, version: Partial<Plan["version"]> = unknown): Plan => ({
-    ...planOf({ service, before }),
+    ...planOf({ service, before: { ...before, imageId: "" } }),
     version: { ...planOf({ service }).version, ...version },
   });
   expect(store.find("d1")).toEqual(running("d1"));

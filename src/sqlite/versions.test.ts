@@ -114,7 +114,7 @@ describe.each<[string, () => Store]>([
     store.dropVersion({ service: "web", deployment: "d1" });
     const planned = (before: string, recorded: string) =>
       planOf({
-        before: { running: [], all: [], recorded: before },
+        before: { running: [], all: [], imageId: "", recorded: before },
         version: { ...planOf().version, recorded },
       });
     const plans = [planned("of what ran", "of what is to run"), planned("", "of another")];

@@ -42,7 +42,7 @@ export function planOf(fields: Partial<Plan> = {}): Plan {
     version,
     replicas: 1,
     candidates: [],
-    before: { running: [], all: [], recorded: "" },
+    before: { running: [], all: [], imageId: "", recorded: "" },
     ...fields,
   };
 }
