@@ -149,3 +149,10 @@ test("one that passes only when its time is over is told so", async () => {
     ),
   });
 });
+
+test("why the kernel killed one is told, also when Docker learns it a moment later", async () => {
+  const { here, container } = created({ exits: { after: 1_000, code: 137 } });
+  here.clock.at(1_300, () => Object.assign(container, { oomKilled: true }));
+  const told = await startAndPass([container], settings(), here).catch((error: Error) => error.message);
+  expect(told).toBe(named("was killed for lack of memory"));
+});
