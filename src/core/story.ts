@@ -4,6 +4,13 @@ import type { Phase } from "./history.ts";
 
 type Teller = Pick<Ports, "journal">;
 
+/** What a line of the log says of a deployment. */
+export function fieldsOf(deployment: Deployment): Record<string, unknown> {
+  const [part, ...others] = deployment.parts;
+  const image = others.length === 0 ? { image: part?.image ?? null } : {};
+  return { deployment: deployment.id, service: nameOf(deployment), ...image };
+}
+
 /** Tells the steps of one deployment that go well. */
 export function storyOf({ id }: Deployment, { journal }: Teller): (phase: Phase, text: string) => void {
   return (phase, text) => journal.event(id, phase, "info", text);

@@ -1,16 +1,5 @@
-import { removeDoneBefore } from "./before-commands.ts";
 import { deploy } from "./deploy.ts";
-import {
-  accept,
-  begin,
-  type Deployment,
-  end,
-  hasEnded,
-  nameOf,
-  type Outcome,
-  servicesOf,
-  supersede,
-} from "./deployment.ts";
+import { accept, type Deployment, end, hasEnded, type Outcome, servicesOf, supersede } from "./deployment.ts";
 import { DeployerError, errorCode, publicMessage } from "./errors.ts";
 import { assertInOrder, type Run } from "./order.ts";
 import { Pending } from "./pending.ts";
@@ -19,7 +8,8 @@ import { decidedBy, type Queue } from "./queue.ts";
 import { repeated, type RepeatKey, spend } from "./repeat.ts";
 import { authorise, type DeployRequest } from "./request.ts";
 import { resume } from "./resume.ts";
-import { tellAccepted, tellResumed, tellStarted, tellWaits } from "./story.ts";
+import { fieldsOf, tellAccepted, tellResumed, tellWaits } from "./story.ts";
+import { notWritten, Turn, unwritten } from "./turn.ts";
 import { versionToGoBackTo } from "./versions.ts";
 import { unlessAborted } from "./wait.ts";
 
@@ -27,15 +17,13 @@ import { unlessAborted } from "./wait.ts";
 const FINISH_WITHIN_MS = 75_000;
 /** How long a new deployment waits at the start of the daemon for a Docker that does not answer. */
 const DOCKER_WITHIN_MS = 30_000;
-/** Between two attempts to write down what could not be written: somebody has to free some space. */
-const WRITE_AGAIN_MS = 5_000;
 
 /** Accepts deployments, runs each in its turn, and tells who waits how it ended. */
 export class Worker {
   readonly #ports: Ports;
   readonly #queue: Queue;
   readonly #newId: () => string;
-  readonly #onEnd: () => void;
+  readonly #turn: Turn;
   readonly #pending: Pending;
   /** What runs goes back at its next step. */
   readonly #abort = new AbortController();
@@ -59,7 +47,8 @@ export class Worker {
     this.#pending = new Pending(ports);
     this.#queue = queue;
     this.#newId = newId;
-    this.#onEnd = onEnd;
+    const stop = { signal: this.#abort.signal, isClosing: () => this.#isClosing };
+    this.#turn = new Turn(ports, this.#pending, stop, onEnd);
     for (const left of ports.store.unfinished()) {
       if (left.status === "running") this.#resume(left);
       else this.#takeUp(left);
@@ -155,7 +144,7 @@ export class Worker {
     tellResumed(left, this.#ports);
     log.warn("deployment was interrupted, going on with it", fieldsOf(left));
     this.#pending.add(left);
-    this.#queue.enterAgain(left.id, servicesOf(left), () => this.#run(left, resume));
+    this.#queue.enterAgain(left.id, servicesOf(left), () => this.#turn.run(left, resume));
   }
 
   /**
@@ -174,59 +163,9 @@ export class Worker {
 
   #enter(deployment: Deployment, superseded: readonly Deployment[]): void {
     this.#pending.add(deployment);
-    const run = (): Promise<void> => this.#run(deployment, deploy);
+    const run = (): Promise<void> => this.#turn.run(deployment, deploy);
     this.#queue.enter(deployment.id, servicesOf(deployment), run, decidedBy(deployment));
     for (const other of superseded) this.#pending.tell(other);
-  }
-
-  async #run(accepted: Deployment, work: typeof deploy): Promise<void> {
-    const { clock, log } = this.#ports;
-    try {
-      const deployment = begin(accepted, clock.now());
-      await this.#write(deployment);
-      tellStarted(deployment, this.#ports);
-      log.info("deployment started", fieldsOf(deployment));
-      const outcome = await work(deployment, this.#ports, this.#abort.signal);
-      const ended = end(deployment, outcome, clock.now());
-      await this.#write(ended);
-      // Before it is told: then a stop of the daemon waits for it.
-      await removeDoneBefore(this.#ports).catch((error: unknown) =>
-        log.warn("containers of before commands could not be removed", { deployment: deployment.id, error }),
-      );
-      this.#pending.tell(ended);
-    } catch (error) {
-      log.error("a deployment is left to the next start of the daemon", { deployment: accepted.id, error });
-      this.#pending.leave(accepted.id, error);
-    } finally {
-      this.#onEnd();
-    }
-  }
-
-  /**
-   * As often as it takes, in its turn: were it left as it is on disk and a newer one let begin, the next start of the daemon
-   * would take it up and undo the newer one. Who waits for it learns that at once. Errors: the last one, when the daemon stops.
-   */
-  async #write(deployment: Deployment): Promise<void> {
-    const { store, clock, log } = this.#ports;
-    for (let isLeft = false; ; isLeft = true) {
-      try {
-        store.update(deployment);
-        if (isLeft) this.#pending.add(deployment);
-        return;
-      } catch (error) {
-        const { id, status } = deployment;
-        log.error("the state of a deployment could not be written down, trying again", {
-          deployment: id,
-          status,
-          error,
-        });
-        if (this.#isClosing) throw error;
-        this.#pending.leave(id, unwritten(deployment, error));
-        await clock.sleep(WRITE_AGAIN_MS);
-        // Nothing begins any more; an end is tried once again.
-        if (this.#isClosing && !hasEnded(deployment)) throw error;
-      }
-    }
   }
 
   /** A caller of this run of the daemon is not kept waiting for a Docker that does not come. */
@@ -281,34 +220,11 @@ export class Worker {
   }
 }
 
-function fieldsOf(deployment: Deployment): Record<string, unknown> {
-  const [part, ...others] = deployment.parts;
-  const image = others.length === 0 ? { image: part?.image ?? null } : {};
-  return { deployment: deployment.id, service: nameOf(deployment), ...image };
-}
-
 function waitsForStart(id: string): DeployerError {
   return new DeployerError(
     "shutting_down",
     `the daemon is shutting down; deployment ${id} is on disk and runs after the restart`,
   );
-}
-
-/** How far it has come is known to this process only, yet. */
-function unwritten({ id, status, reason }: Deployment, cause?: unknown): DeployerError {
-  const how = hasEnded({ status })
-    ? `ended as ${[status, reason].filter((part) => part !== "").join(": ")}`
-    : "goes on";
-  return notWritten(
-    `deployment ${id} ${how}, which GET /deployments/${id} tells as soon as it is written`,
-    cause,
-  );
-}
-
-function notWritten(what: string, cause: unknown): DeployerError {
-  const why = cause instanceof Error ? ` (${cause.message})` : "";
-  const message = `STATE_DIR cannot be written to${why}: free some space on its disk; ${what}`;
-  return new DeployerError("internal", message, { cause });
 }
 
 function interrupted(why: string): DeployerError {

@@ -1,0 +1,97 @@
+import { removeDoneBefore } from "./before-commands.ts";
+import type { deploy } from "./deploy.ts";
+import { begin, type Deployment, end, hasEnded } from "./deployment.ts";
+import { DeployerError } from "./errors.ts";
+import type { Pending } from "./pending.ts";
+import type { Ports } from "./ports.ts";
+import { fieldsOf, tellStarted } from "./story.ts";
+
+/** Between two attempts to write down what could not be written: somebody has to free some space. */
+const WRITE_AGAIN_MS = 5_000;
+
+/** How the daemon stops. */
+type Stop = {
+  /** What runs goes back at its next step. */
+  signal: AbortSignal;
+  isClosing: () => boolean;
+};
+
+/** What a deployment does when its turn has come: it begins, runs and ends, on disk at each step, and is told. */
+export class Turn {
+  readonly #ports: Ports;
+  readonly #pending: Pending;
+  readonly #stop: Stop;
+  readonly #onEnd: () => void;
+
+  constructor(ports: Ports, pending: Pending, stop: Stop, onEnd: () => void) {
+    this.#ports = ports;
+    this.#pending = pending;
+    this.#stop = stop;
+    this.#onEnd = onEnd;
+  }
+
+  /** @param work from its beginning to its outcome, or from where a kill left it */
+  async run(accepted: Deployment, work: typeof deploy): Promise<void> {
+    const { clock, log } = this.#ports;
+    try {
+      const deployment = begin(accepted, clock.now());
+      await this.#write(deployment);
+      tellStarted(deployment, this.#ports);
+      log.info("deployment started", fieldsOf(deployment));
+      const outcome = await work(deployment, this.#ports, this.#stop.signal);
+      const ended = end(deployment, outcome, clock.now());
+      await this.#write(ended);
+      // Before it is told: then a stop of the daemon waits for it.
+      await removeDoneBefore(this.#ports).catch((error: unknown) =>
+        log.warn("containers of before commands could not be removed", { deployment: deployment.id, error }),
+      );
+      this.#pending.tell(ended);
+    } catch (error) {
+      log.error("a deployment is left to the next start of the daemon", { deployment: accepted.id, error });
+      this.#pending.leave(accepted.id, error);
+    } finally {
+      this.#onEnd();
+    }
+  }
+
+  /**
+   * As often as it takes: were it left as it is on disk and a newer one let begin, the next start of the daemon would take
+   * it up and undo the newer one. Who waits for it learns that at once. Errors: the last one, when the daemon stops.
+   */
+  async #write(deployment: Deployment): Promise<void> {
+    const { store, clock, log } = this.#ports;
+    const { id, status } = deployment;
+    for (let isLeft = false; ; isLeft = true) {
+      try {
+        store.update(deployment);
+        if (isLeft) this.#pending.add(deployment);
+        return;
+      } catch (error) {
+        const what = "the state of a deployment could not be written down, trying again";
+        log.error(what, { deployment: id, status, error });
+        if (this.#stop.isClosing()) throw error;
+        this.#pending.leave(id, unwritten(deployment, error));
+        await clock.sleep(WRITE_AGAIN_MS);
+        // Nothing begins any more; an end is tried once again.
+        if (this.#stop.isClosing() && !hasEnded(deployment)) throw error;
+      }
+    }
+  }
+}
+
+/** How far it has come is known to this process only, yet. */
+export function unwritten({ id, status, reason }: Deployment, cause?: unknown): DeployerError {
+  const how = hasEnded({ status })
+    ? `ended as ${[status, reason].filter((part) => part !== "").join(": ")}`
+    : "goes on";
+  return notWritten(
+    `deployment ${id} ${how}, which GET /deployments/${id} tells as soon as it is written`,
+    cause,
+  );
+}
+
+export function notWritten(what: string, cause: unknown): DeployerError {
+  const why = cause instanceof Error ? ` (${cause.message})` : "";
+  const message = `STATE_DIR cannot be written to${why}: free some space on its disk; ${what}`;
+  return new DeployerError("internal", message, { cause });
+}
