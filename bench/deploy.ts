@@ -25,7 +25,10 @@ await onStage(async () => {
   await publish(aws, "hand", 0);
   await publish(aws, "hook", 0);
   await using handProject = stageProject({ compose: compose(aws, "hand", ports.hand) });
-  await using hookProject = stageProject({ compose: compose(aws, "hook", ports.hook) });
+  await using hookProject = stageProject({
+    compose: compose(aws, "hook", ports.hook),
+    watch: "as written",
+  });
   const { password } = aws.ecr.tokens.issue();
   await handProject.login(aws.registry.address, "AWS", password);
   await handProject.compose("up", "-d");
@@ -133,6 +136,9 @@ function table(unchanged: Pair<number>, changed: Pair<Times>): string[] {
     row("nothing changed, until the reply", unchanged.hook, unchanged.hand),
     both("new image of 2 MB, until the new version serves", ({ serves }) => serves),
     both("the longest time nobody answered", ({ gap }) => gap),
-    both("until the reply (webhook: the new version has stayed up 3 s)", ({ done }) => done),
+    both(
+      "until the reply (webhook: the new version has stayed up 3 s and was watched for 10 s)",
+      ({ done }) => done,
+    ),
   ];
 }
