@@ -57,6 +57,16 @@ test("with nothing to do, nothing is done", async () => {
   expect(world.log.lines.filter(({ level }) => level === "warn")).toEqual([]);
 });
 
+test("what a container was created from is forgotten when it is gone, and with it a configuration that holds secrets", async () => {
+  const { world } = scene();
+  const there = world.add("web");
+  const origin = (container: string) => ({ container, service: "web", configHash: "", recorded: container });
+  world.store.saveOrigins([origin(there.id), origin("gone")]);
+  await keepHouse(world, NEVER);
+  expect(world.store.origins().map(({ container }) => container)).toEqual([there.id]);
+  expect([...world.store.neededRecords()]).not.toContain("gone");
+});
+
 test("the image of a deployment that failed goes when it has ended, not before", async () => {
   const { world, names } = scene();
   await ship(world, "d1", "web:v1");

@@ -6,7 +6,7 @@ import { keptVersions } from "./versions.ts";
 type Keeper = Pick<Ports, "store" | "engine" | "compose" | "log">;
 
 /**
- * Removes what nothing needs any more: versions outside the rollback sets with their local tags, and the images that our
+ * Removes what nothing needs any more: what is known of containers that are gone, versions outside the rollback sets with their local tags, and the images that our
  * deployments brought to this host (`fetchImage` notes them) and that are in no rollback set, no pin and no unfinished
  * deployment.
  *
@@ -25,10 +25,23 @@ export async function keepHouse(ports: Keeper, signal: AbortSignal): Promise<voi
       signal.throwIfAborted();
       await removeUnlessNeeded(brought, ports);
     }
+    await dropOrigins(ports);
     await ports.compose.forget(ports.store.neededRecords());
   } catch (error) {
     if (!signal.aborted) ports.log.warn("what nothing needs any more could not all be removed", { error });
   }
+}
+
+/**
+ * What a container was created from is of no use when that is gone, and keeps a configuration with its secrets. Known
+ * before Docker is asked: what is created meanwhile is not among them.
+ */
+async function dropOrigins({ store, engine }: Keeper): Promise<void> {
+  const project = store.projectName();
+  if (project === undefined) return;
+  const known = store.origins();
+  const present = new Set((await engine.containers(project)).map(({ id }) => id));
+  for (const { container } of known) if (!present.has(container)) store.dropOrigin(container);
 }
 
 /** A version is known as long as its tags are there: by that we know them as ours. */

@@ -40,7 +40,9 @@ export interface Store extends History {
   forgetImage(image: BroughtImage): void;
   dropPin(service: string): void;
   origin(container: string): Origin | undefined;
+  origins(): Origin[];
   saveOrigins(origins: Origin[]): void;
+  dropOrigin(container: string): void;
   /** Names of the recorded configurations that a pin, a version, a container or an unfinished deployment needs. */
   neededRecords(): ReadonlySet<string>;
   /** Containers that ran at the last look, and under which boot of the host. */

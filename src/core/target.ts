@@ -111,7 +111,7 @@ async function bringVersion(
   signal: AbortSignal,
 ): Promise<Target> {
   const tell = storyOf(deployment, ports);
-  const version = versionToGoBackTo(deployment, service.name, ports.store);
+  const version = versionToGoBackTo(deployment, service, ports.store);
   const { imageText, digest } = version;
   tell("resolved", `to go back to: ${imageText} of deployment ${version.deployment}`);
   const local = await ports.engine.imageId(imageText);

@@ -1,5 +1,6 @@
 import type { DeploymentRequest } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
+import type { Service } from "./ports.ts";
 import type { Pin, Store, Version } from "./store.ts";
 
 /** How many images with their configurations a service can go back to, the running one included. */
@@ -30,17 +31,17 @@ export function keptVersions(versions: Versions): Version[] {
 }
 
 /**
- * The version that a rollback of a service wants.
+ * The version that a rollback of a service wants. A pin whose image text the operator has changed does not hold any more.
  * Errors: `not_found` for a deployment that is not known, `conflict` for one that left no version, and when there is none.
  */
 export function versionToGoBackTo(
   { to }: Pick<DeploymentRequest, "to">,
-  service: string,
+  { name: service, image }: Pick<Service, "name" | "image">,
   store: Pick<Store, "versions" | "pins" | "find">,
 ): Version {
   const versions = store.versions(service);
   if (to === undefined) {
-    const pin = store.pins().find((pin) => pin.service === service);
+    const pin = store.pins().find((pin) => pin.service === service && pin.fileImage === image);
     return previousVersion(service, versions, pin);
   }
   if (store.find(to) === undefined)

@@ -71,9 +71,9 @@ export class Worker {
     this.#assertOpen();
     // A signal to our whole service ends Compose too: then the stop is the reason, not the file.
     const project = await this.#ports.compose.project().finally(() => this.#assertOpen());
-    authorise(request, project);
+    const services = authorise(request, project);
     if (request.kind === "rollback")
-      for (const { service } of request.parts) versionToGoBackTo(request, service, this.#ports.store);
+      for (const service of services) versionToGoBackTo(request, service, this.#ports.store);
     return this.#accept(request, issuer, key);
   }
 

@@ -4,7 +4,16 @@ import type { Commit, Origin, Pin, Store, Version } from "../core/store.ts";
 
 type Versions = Pick<
   Store,
-  "pins" | "commit" | "versions" | "dropVersion" | "dropPin" | "origin" | "saveOrigins" | "neededRecords"
+  | "pins"
+  | "commit"
+  | "versions"
+  | "dropVersion"
+  | "dropPin"
+  | "origin"
+  | "origins"
+  | "saveOrigins"
+  | "dropOrigin"
+  | "neededRecords"
 >;
 
 /** The part of the store that knows what services run by decision of a deployment, and what they can go back to. */
@@ -35,6 +44,10 @@ export function createVersions(database: Database): Versions {
   const selectOrigin = database.query<Origin, [string]>(
     "SELECT container, service, config_hash AS configHash, recorded FROM origins WHERE container = ?",
   );
+  const selectOrigins = database.query<Origin, []>(
+    "SELECT container, service, config_hash AS configHash, recorded FROM origins ORDER BY container",
+  );
+  const deleteOrigin = database.query("DELETE FROM origins WHERE container = ?");
   const replaceOrigin = database.query(
     "INSERT OR REPLACE INTO origins (container, service, config_hash, recorded) VALUES ($container, $service, $configHash, $recorded)",
   );
@@ -68,7 +81,9 @@ export function createVersions(database: Database): Versions {
     dropVersion: ({ service, deployment }) => void deleteVersion.run(service, deployment),
     dropPin: (service) => void deletePin.run(service),
     origin: (container) => selectOrigin.get(container) ?? undefined,
+    origins: () => selectOrigins.all(),
     saveOrigins: (origins) => saveOrigins.immediate(origins),
+    dropOrigin: (container) => void deleteOrigin.run(container),
     neededRecords: () => new Set(selectNeededRecords.all().map(({ recorded }) => recorded)),
   };
 }

@@ -143,6 +143,9 @@ export function fakeStore(): Store {
     },
     dropPin: (service) => void pins.delete(service),
     origin: (container) => structuredClone(origins.get(container)),
+    origins: () =>
+      structuredClone([...origins.values()].toSorted((a, b) => compare(a.container, b.container))),
+    dropOrigin: (container) => void origins.delete(container),
     neededRecords() {
       const plans = [...progresses]
         .filter(([id]) => isUnfinished(id))
