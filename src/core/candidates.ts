@@ -1,10 +1,11 @@
 import { containersOf, isFinished } from "./containers.ts";
-import { dependenciesOf, dependencyCounts } from "./dependencies.ts";
+import { dependencyCounts } from "./dependencies.ts";
+import { dependenciesDrifted } from "./drift.ts";
 import { DeployerError } from "./errors.ts";
-import type { Named, Ports, Project, Service } from "./ports.ts";
+import type { Ports, Project, Service } from "./ports.ts";
 import { savePlan } from "./progress.ts";
 import { recreate } from "./recreate.ts";
-import type { Rollout } from "./rollout.ts";
+import type { Rollout } from "./rollout-under-way.ts";
 import type { Candidate, Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
 
@@ -31,16 +32,14 @@ export async function createBeside(
  * Has Compose replace the containers of a service by new ones, not started; the old ones stop and are gone. What an
  * earlier attempt has finished is not done again. Errors: `rollout`.
  */
-export async function createInPlace(
-  plan: Plan,
-  drifted: () => Promise<boolean>,
-  rollout: Rollout,
-): Promise<Plan> {
+export async function createInPlace(plan: Plan, rollout: Rollout): Promise<Plan> {
   const { project, source, ports } = rollout;
   const service = { name: plan.service };
+  const withDependencies = async (): Promise<boolean> =>
+    !(await dependenciesDrifted(service, plan.version.recorded, ports));
   const own = await containersOf(project, service, ports.engine);
   const isDone = own.length === plan.replicas && own.every(({ id }) => !plan.before.all.includes(id));
-  if (!isDone) await recreate(source, project, service, async () => !(await drifted()), ports);
+  if (!isDone) await recreate(source, project, service, withDependencies, ports);
   return await noteCandidates(plan, rollout);
 }
 
@@ -65,29 +64,4 @@ async function noteCandidates(plan: Plan, { deployment, project, ports }: Rollou
   const noted = { ...plan, candidates: created.map(({ id, networks }) => ({ id, networks })) };
   savePlan(deployment, noted, ports);
   return noted;
-}
-
-/** Compose's recreate replaces dependencies that differ from the file, unless it is told to leave them all out. */
-export async function dependenciesDrifted(
-  { name }: Named,
-  recorded: string,
-  { engine, compose, log }: Ports,
-): Promise<boolean> {
-  const project = await compose.recorded(recorded);
-  const service = project.services.get(name);
-  for (const dependency of service === undefined ? [] : dependenciesOf(project, service)) {
-    const expected = await compose.labelHash(recorded, dependency.name);
-    const containers = await containersOf(project, dependency, engine);
-    let isAsInFile = containers.length === 0 || containers.length === dependency.replicas;
-    for (const { composeHash, imageId, imageText } of containers) {
-      isAsInFile &&= composeHash === expected && imageId === (await engine.imageId(imageText));
-    }
-    if (isAsInFile) continue;
-    log.warn("a dependency differs from the compose file; the next plain docker compose up recreates it", {
-      service: name,
-      dependency: dependency.name,
-    });
-    return true;
-  }
-  return false;
 }

@@ -36,7 +36,7 @@ export async function resume(deployment: Deployment, ports: Ports, signal: Abort
       const rollout = { deployment, project, source, ports, signal, complaints: new Map() };
       if (deployment.attempts > ATTEMPTS)
         return await goBack(new DeployerError("interrupted", GIVEN_UP), rollout);
-      return await switchOver(rollout, async () => true);
+      return await switchOver(rollout);
     }
     case "going_back":
       await diagnoseCandidates(deployment, project, new Map(), ports);

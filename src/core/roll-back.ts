@@ -8,7 +8,7 @@ import type { Engine, Named, Ports } from "./ports.ts";
 import { persist } from "./persist.ts";
 import { progressOf, saveProgress } from "./progress.ts";
 import { restore } from "./restore.ts";
-import type { Rollout } from "./rollout.ts";
+import type { Rollout } from "./rollout-under-way.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";
 import type { Plan } from "./store.ts";

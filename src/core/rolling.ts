@@ -3,7 +3,7 @@ import { shortId } from "./containers.ts";
 import { startAndPass } from "./gate.ts";
 import { hideFromPeers, showToPeers } from "./names.ts";
 import type { Container } from "./ports.ts";
-import type { Rollout } from "./rollout.ts";
+import type { Rollout } from "./rollout-under-way.ts";
 import type { Settings } from "./settings.ts";
 import type { Plan } from "./store.ts";
 import { storyOf } from "./story.ts";

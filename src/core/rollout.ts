@@ -1,15 +1,16 @@
-import { createBeside, createInPlace, dependenciesDrifted, notDone } from "./candidates.ts";
+import { createBeside, createInPlace, notDone } from "./candidates.ts";
 import { commitOf } from "./commit.ts";
 import { shortId } from "./containers.ts";
 import { type Deployment, nameOf, type Outcome } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import { type Complaints, startAndPass } from "./gate.ts";
+import { startAndPass } from "./gate.ts";
 import { planRollout, type Strategies } from "./plan.ts";
-import type { Container, Named, Ports, Service, Source } from "./ports.ts";
+import type { Container, Ports, Service } from "./ports.ts";
 import { progressOf, saveProgress } from "./progress.ts";
 import { settingsIn } from "./recorded-settings.ts";
 import { goBack } from "./roll-back.ts";
 import { showAll, startUnseen } from "./rolling.ts";
+import type { Rollout } from "./rollout-under-way.ts";
 import type { Settings } from "./settings.ts";
 import type { Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
@@ -17,19 +18,6 @@ import type { Goal } from "./target.ts";
 import { tidyUp } from "./tidy-up.ts";
 import { allOrNone } from "./wait.ts";
 import { watch } from "./watch.ts";
-
-/** A rollout under way: what each of its steps needs. */
-export type Rollout = {
-  deployment: Deployment;
-  project: Named;
-  /** What its containers are created from. */
-  source: Source;
-  ports: Ports;
-  /** When it aborts, the rollout goes back before its next step. */
-  signal: AbortSignal;
-  /** For the diagnosis of what fails. */
-  complaints: Complaints;
-};
 
 /**
  * The rollout of all services of a deployment: their new containers are created beside the old ones; rolling ones are
@@ -55,19 +43,11 @@ export async function rollOut(
   } catch (error) {
     return await goBack(error, rollout);
   }
-  return await switchOver(rollout, (plan) =>
-    dependenciesDrifted({ name: plan.service }, plan.version.recorded, ports),
-  );
+  return await switchOver(rollout);
 }
 
-/**
- * From the switch to the end. Every step is safe to repeat: after a kill this is called again.
- * @param drifted whether Compose has to leave the dependencies of a service alone when it replaces its containers
- */
-export async function switchOver(
-  rollout: Rollout,
-  drifted: (plan: Plan) => Promise<boolean>,
-): Promise<Outcome> {
+/** From the switch to the end. Every step is safe to repeat: after a kill this is called again. */
+export async function switchOver(rollout: Rollout): Promise<Outcome> {
   const { deployment, project, ports } = rollout;
   let serving: Container[];
   try {
@@ -78,7 +58,7 @@ export async function switchOver(
       const containers =
         plan.strategy === "rolling"
           ? await showAll(plan, settings, rollout)
-          : await replace(plan, settings, () => drifted(plan), rollout);
+          : await replace(plan, settings, rollout);
       passed.push({ settings, containers });
     }
     serving = await watchAll(passed, rollout);
@@ -90,19 +70,14 @@ export async function switchOver(
 }
 
 /** Stop-first: the old containers stop, the new ones start and pass the gate. */
-async function replace(
-  plan: Plan,
-  settings: Settings,
-  drifted: () => Promise<boolean>,
-  rollout: Rollout,
-): Promise<Container[]> {
+async function replace(plan: Plan, settings: Settings, rollout: Rollout): Promise<Container[]> {
   const { deployment, ports, signal, complaints } = rollout;
   const tell = storyOf(deployment, ports);
   signal.throwIfAborted();
   const old = plan.before.all.map((id) => shortId({ id })).join(", ") || "nothing: none was there";
   tell("switching", `${plan.service}: ${plan.inPlace ? "Compose replaces" : "stopping"} ${old}`);
   ports.log.info("switching", { deployment: deployment.id, service: plan.service, old: plan.before.all });
-  const { candidates } = plan.inPlace ? await createInPlace(plan, drifted, rollout) : plan;
+  const { candidates } = plan.inPlace ? await createInPlace(plan, rollout) : plan;
   for (const id of plan.before.all) await ports.engine.stop(id);
   signal.throwIfAborted();
   tell("gating", `${plan.service}: starting ${candidates.map(shortId).join(", ")}`);

@@ -1,7 +1,7 @@
-import { dependenciesDrifted } from "./candidates.ts";
 import { containersOf, isKeptUp } from "./containers.ts";
 import { servicesOf } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
+import { dependenciesDrifted } from "./drift.ts";
 import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import { noteOrigins } from "./origins.ts";
