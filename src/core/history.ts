@@ -16,6 +16,7 @@ export type Phase =
   | "switching"
   | "watching"
   | "committed"
+  | "draining"
   | "removed"
   | "going_back"
   | "diagnosis"

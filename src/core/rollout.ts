@@ -2,6 +2,7 @@ import { createBeside, createInPlace, notDone } from "./candidates.ts";
 import { commitOf } from "./commit.ts";
 import { shortId } from "./containers.ts";
 import { type Deployment, nameOf, type Outcome } from "./deployment.ts";
+import { drain } from "./drain.ts";
 import { DeployerError } from "./errors.ts";
 import { startAndPass } from "./gate.ts";
 import { planRollout, type Strategies } from "./plan.ts";
@@ -78,6 +79,7 @@ async function replace(plan: Plan, settings: Settings, rollout: Rollout): Promis
   tell("switching", `${plan.service}: ${plan.inPlace ? "Compose replaces" : "stopping"} ${old}`);
   ports.log.info("switching", { deployment: deployment.id, service: plan.service, old: plan.before.all });
   const { candidates } = plan.inPlace ? await createInPlace(plan, rollout) : plan;
+  await drain(deployment, plan.before, { name: plan.service }, ports);
   for (const id of plan.before.all) await ports.engine.stop(id);
   signal.throwIfAborted();
   tell("gating", `${plan.service}: starting ${candidates.map(shortId).join(", ")}`);

@@ -10,6 +10,8 @@ export type Settings = {
   watchMs: number;
   /** Commands that run in one-off containers of the new image before anything is replaced, one after the other. */
   before: string[][];
+  /** Runs in a container that serves before it is stopped for a newer one. */
+  drainCommand: string[] | undefined;
   /** Other repositories that the service may run images of. */
   images: string[];
   /** Old and new containers may write to the same mounts at the same time. */
@@ -37,6 +39,7 @@ export const DEFAULT_SETTINGS: Settings = {
   timeoutMs: undefined,
   watchMs: 10_000,
   before: [],
+  drainCommand: undefined,
   images: [],
   sharedVolumes: false,
 };

@@ -1,5 +1,6 @@
 import { containersOf, isKeptUp, shortId } from "./containers.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
+import { drain } from "./drain.ts";
 import { publicMessage } from "./errors.ts";
 import { keepImages } from "./keep-images.ts";
 import { noteRunning } from "./note-running.ts";
@@ -63,6 +64,7 @@ async function clearAway(
   noteRunning(started, old, ports);
   const notes = strangers.map((container) => strangerOf(container, serves));
   for (const note of notes) ports.journal.event(deployment.id, "log", "warn", note);
+  await drain(deployment, before, { name: service }, ports);
   await persist(() => removeOld(deployment, old, ports), ports.clock);
   // A rolling service is in nobody's namespaces: what hangs on it keeps it from rolling.
   return strategy === "recreate" ? [...notes, ...(await renewSharersOf(service, ports))] : notes;

@@ -67,6 +67,7 @@ test("a service as a rollout needs it", () => {
       timeoutMs: undefined,
       watchMs: 10_000,
       before: [],
+      drainCommand: undefined,
       images: ["ghcr.io/acme/web"],
       sharedVolumes: true,
     },

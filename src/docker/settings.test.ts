@@ -12,6 +12,7 @@ test("what is not said has its default", () => {
     timeoutMs: undefined,
     watchMs: 10_000,
     before: [],
+    drainCommand: undefined,
     images: [],
     sharedVolumes: false,
   };
@@ -31,6 +32,7 @@ test("everything can be said", () => {
     timeout: "2m",
     watch: "1m30s",
     before: [["npm", "run", "migrate"], ["true"]],
+    drain_command: ["nginx", "-s", "quit"],
     images: ["ghcr.io/acme/web", "127.0.0.1:5000/web"],
     shared_volumes: true,
   };
@@ -46,6 +48,7 @@ test("everything can be said", () => {
     timeoutMs: 120_000,
     watchMs: 90_000,
     before: [["npm", "run", "migrate"], ["true"]],
+    drainCommand: ["nginx", "-s", "quit"],
     images: ["ghcr.io/acme/web", "127.0.0.1:5000/web"],
     sharedVolumes: true,
   });
@@ -109,7 +112,7 @@ describe("refused is", () => {
     [{ sharedVolumes: true }, "x-deployer.sharedVolumes: unknown key, meant is perhaps shared_volumes"],
     [
       { colour: "blue" },
-      "x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, images, shared_volumes",
+      "x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, drain_command, images, shared_volumes",
     ],
     [{ route: "shop.example" }, "x-deployer.route: is not built yet"],
     [{ drain: "30s" }, "x-deployer.drain: is not built yet"],
@@ -150,6 +153,11 @@ describe("refused is", () => {
       ],
     ),
     [{ before: [["a"], []] }, "x-deployer.before.1: has no program to run"],
+    [
+      { drain_command: "nginx -s quit" },
+      'x-deployer.drain_command: must be a command as a list of words: ["nginx", "-s", "quit"]',
+    ],
+    [{ drain_command: [] }, "x-deployer.drain_command: has no program to run"],
     [{ before: [["", "a"]] }, "x-deployer.before.0: has no program to run"],
     [{ before: [["sleep", 10]] }, "x-deployer.before.0.1: is a number to YAML: put it in quotes"],
     [{ before: [["set", true]] }, "x-deployer.before.0.1: is true or false to YAML: put it in quotes"],

@@ -11,6 +11,7 @@ const STRATEGIES = ["auto", "rolling", "recreate"] as const;
 const HIGHEST_PORT = 65_535;
 const LONGEST_MS = 3_600_000;
 const COMMANDS = 'a list of commands, each a list of words: [["npm", "run", "migrate"]]';
+const WORDS = 'a command as a list of words: ["nginx", "-s", "quit"]';
 /** Keys that the plan has and the program does not. */
 const NOT_YET = new Set(["drain", "route"]);
 
@@ -42,6 +43,11 @@ const WrittenSettings = z.strictObject(
       .unknown()
       .refine(isListOfLists, { error: `must be ${COMMANDS}`, abort: true })
       .pipe(z.array(Command))
+      .optional(),
+    drain_command: z
+      .unknown()
+      .refine(Array.isArray, { error: `must be ${WORDS}`, abort: true })
+      .pipe(Command)
       .optional(),
     images: z
       .array(z.unknown().transform(repository), { error: mustBe("a list of repositories") })
@@ -79,6 +85,7 @@ export function readSettings(
       timeoutMs: data.timeout,
       watchMs: data.watch ?? DEFAULT_SETTINGS.watchMs,
       before: data.before ?? DEFAULT_SETTINGS.before,
+      drainCommand: data.drain_command,
       images: data.images ?? DEFAULT_SETTINGS.images,
       sharedVolumes: data.shared_volumes ?? DEFAULT_SETTINGS.sharedVolumes,
     },

@@ -29,6 +29,7 @@ export function settings(fields: Partial<Settings> = {}): Settings {
     timeoutMs: undefined,
     watchMs: 0,
     before: [],
+    drainCommand: undefined,
     images: [],
     sharedVolumes: false,
     ...fields,

@@ -24,6 +24,7 @@ const TEST_TOOLS: readonly Tool[] = [
   ...STAND_IN_TOOLS,
   { command: "nsenter", package: "util-linux" },
   { command: "mkfs.ext4", package: "e2fsprogs" },
+  { command: "nginx", package: "nginx" },
   { command: "objdump", package: "binutils" },
   { command: "shellcheck", package: "shellcheck" },
   { command: "systemd-analyze", package: "systemd" },

@@ -39,11 +39,19 @@ export async function startPeer(
   targets: readonly Target[],
   docker: DockerClient = stage().docker,
 ): Promise<Peer> {
+  return await start(await inNetworkOf(project, docker), targets);
+}
+
+/** What a command line begins with that is to run in the network of the project's service `peer`. */
+export async function inNetworkOf(
+  project: Project,
+  docker: DockerClient = stage().docker,
+): Promise<string[]> {
   const container = (await project.containers()).find(({ service }) => service === "peer");
   if (container === undefined) throw new Error("the project has no service named peer");
   const inspection = await docker.api(`/containers/${container.id}/json`);
   const { State } = Inspection.parse(await inspection.json());
-  return await start(["nsenter", `--net=/proc/${State.Pid}/ns/net`], targets);
+  return ["nsenter", `--net=/proc/${State.Pid}/ns/net`];
 }
 
 /** Asks from this machine, by address: `http://127.0.0.1:<published port>/`, or a container's own address. */
