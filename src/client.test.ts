@@ -64,7 +64,12 @@ test("a rollback is asked for, and its story is read as it comes, in whatever pi
     return new Response(body, { headers: { "Deployer-Deployment": "d1" } });
   };
   const { id, story } = await client.rollback({ service: "web", to: "d0" });
-  expect(asked).toEqual(["POST", "/rollback", { service: "web", to: "d0" }, "text/event-stream"]);
+  expect(asked).toEqual([
+    "POST",
+    "/rollback",
+    { service: "web", to: "d0" },
+    "text/event-stream, application/json;q=0.9",
+  ]);
   expect(id).toBe("d1");
   expect(await read(story)).toEqual(["event 1", "event 2", "succeeded"]);
 });

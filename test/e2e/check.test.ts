@@ -196,7 +196,7 @@ x-deployer: { strategy: rolling }
     'service "web": x-deployer.port: must be a port from 1 to 65535',
     'service "web": x-deployer.health.headers.Host: is not set here: write x-deployer.health.host',
     'service "web": x-deployer.health.status: must be a status from 200 to 599, or a range of them: 200-399',
-    'service "web": x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, images, shared_volumes',
+    'service "web": x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, drain_command, images, shared_volumes',
     'service "worker": x-deployer.watch: needs a unit: write 10s for seconds',
     'service "worker": x-deployer.images.0: allows the whole repository: write it without tag and digest',
   ]);
