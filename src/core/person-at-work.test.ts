@@ -46,3 +46,15 @@ test("another image under the text of the old one is not called what ran before"
   expect(outcome.reason).toContain("web:v1 is another image by now than the one that ran");
   expect(world.ps()).toEqual([expect.stringContaining("running web:v1")]);
 });
+
+test("new containers that a person takes away while the old ones go are made anew: somebody serves", async () => {
+  const world = fakeWorld([service("web", { settings: settings({ strategy: "rolling" }) })]);
+  world.add("web");
+  world.before("remove web-1", () => world.stopByHand("web-2"));
+  const outcome = await deployIn(world, "web", { image: "web:v2" });
+  expect(outcome).toMatchObject({
+    status: "succeeded",
+    reason: 'the new containers of "web" were taken away by somebody else meanwhile, and made anew',
+  });
+  expect(world.ps()).toEqual(["web-3 running web:v2"]);
+});

@@ -1,13 +1,16 @@
-import { containersOf, isKeptUp, shortId } from "./containers.ts";
+import { containersOf, isFinished, isKeptUp, shortId } from "./containers.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
 import { drain } from "./drain.ts";
 import { publicMessage } from "./errors.ts";
+import { startAndPass } from "./gate.ts";
 import { keepImages } from "./keep-images.ts";
 import { noteRunning } from "./note-running.ts";
 import { persist } from "./persist.ts";
 import { imageTexts } from "./pins.ts";
 import type { Container, Named, Ports } from "./ports.ts";
 import { progressOf } from "./progress.ts";
+import { settingsIn } from "./recorded-settings.ts";
+import { recreate } from "./recreate.ts";
 import { renewSharersOf } from "./sharers.ts";
 import type { Plan } from "./store.ts";
 import { storyOf } from "./story.ts";
@@ -48,12 +51,13 @@ export async function tidyUp(
 
 /** @returns what a person has to know */
 async function clearAway(
-  { service, before, candidates, strategy }: Plan,
+  plan: Plan,
   deployment: Deployment,
   project: Named,
   serving: Container[],
   ports: Ports,
 ): Promise<string[]> {
+  const { service, before, candidates, strategy } = plan;
   const own = await containersOf(project, { name: service }, ports.engine);
   const isNew = new Set(candidates.map(({ id }) => id));
   const serves = own.filter(({ id }) => isNew.has(id)).length === candidates.length;
@@ -66,6 +70,12 @@ async function clearAway(
   for (const note of notes) ports.journal.event(deployment.id, "log", "warn", note);
   await drain(deployment, before, { name: service }, ports);
   await persist(() => removeOld(deployment, old, ports), ports.clock);
+  if (old.length > 0 && !(await anythingServes(plan, project, ports))) {
+    const note = `the new containers of "${service}" were taken away by somebody else meanwhile, and made anew`;
+    ports.journal.event(deployment.id, "log", "warn", note);
+    await persist(() => createAgain(plan, project, ports), ports.clock);
+    notes.push(note);
+  }
   // A rolling service is in nobody's namespaces: what hangs on it keeps it from rolling.
   return strategy === "recreate" ? [...notes, ...(await renewSharersOf(service, ports))] : notes;
 }
@@ -74,6 +84,25 @@ async function clearAway(
 function strangerOf({ service, imageText, ...container }: Container, isRemoved: boolean): string {
   const what = `container ${shortId(container)} of "${service}" (${imageText}) was created by somebody else meanwhile`;
   return isRemoved ? `${what}, and removed: the deployment decides what runs` : `${what}, and left alone`;
+}
+
+/** A person's Compose, which finds two and wants one, may have taken the new one while we took the old one. */
+async function anythingServes(
+  { service, replicas }: Plan,
+  project: Named,
+  { engine }: Ports,
+): Promise<boolean> {
+  const own = await containersOf(project, { name: service }, engine);
+  return replicas === 0 || own.some((container) => isKeptUp(container) || isFinished(container));
+}
+
+async function createAgain({ service, version }: Plan, project: Named, ports: Ports): Promise<void> {
+  const { recorded, configHash } = version;
+  await recreate({ recorded }, project, { name: service }, async () => false, ports);
+  const made = await containersOf(project, { name: service }, ports.engine);
+  ports.store.saveOrigins(made.map(({ id }) => ({ container: id, service, configHash, recorded })));
+  const settings = await settingsIn(recorded, service, ports);
+  noteRunning(await startAndPass(made, settings, ports), [], ports);
 }
 
 /** Those that still serve, beside the new ones, get the time that they ask for. */
