@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "
 import { join } from "node:path";
 
 import { DeployerError } from "../core/errors.ts";
+import { codeOf, whyUnusable } from "./folder-error.ts";
 
 const LOCK = "lock";
 /** RUN_DIR, by default: it may be made before the lock is taken. */
@@ -36,7 +37,7 @@ export function lockFile(path: string): Lock | undefined {
     database.run("BEGIN EXCLUSIVE");
   } catch (cause) {
     database?.close();
-    if (errorCodeOf(cause) === "SQLITE_BUSY") return undefined;
+    if (codeOf(cause) === "SQLITE_BUSY") return undefined;
     throw cause;
   }
   return { release: () => database.close() };
@@ -69,28 +70,7 @@ function takeLock(stateDir: string): Lock {
 }
 
 function unusable(stateDir: string, cause: unknown): DeployerError {
-  return new DeployerError("config", `cannot use STATE_DIR ${stateDir}: ${reasonOf(cause)}`, { cause });
-}
-
-function reasonOf(cause: unknown): string {
-  switch (errorCodeOf(cause)) {
-    case "EACCES":
-    case "EPERM":
-      return "permission denied; it must belong to the user who runs the daemon";
-    case "EROFS":
-      return "the file system is read-only";
-    case "ENOTDIR":
-    case "EEXIST":
-      return "not a folder";
-    case "ENOSPC":
-      return "no space left on the device";
-    default:
-      return cause instanceof Error ? cause.message : "unknown error";
-  }
-}
-
-function errorCodeOf(cause: unknown): unknown {
-  return cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return new DeployerError("config", `cannot use STATE_DIR ${stateDir}: ${whyUnusable(cause)}`, { cause });
 }
 
 function holder(stateDir: string): string {

@@ -11,6 +11,7 @@ import {
 import { dirname, join } from "node:path";
 
 import { DeployerError } from "../core/errors.ts";
+import { whyUnusable } from "./folder-error.ts";
 import { type Lock, lockFile } from "./lock.ts";
 
 /** Name of the socket in RUN_DIR. */
@@ -57,7 +58,7 @@ export function openRunDir(runDir: string, groupsFile: string = GROUPS_FILE): Ru
     };
   } catch (cause) {
     lock.release();
-    throw unusable(runDir, reasonOf(cause), cause);
+    throw unusable(runDir, whyUnusable(cause), cause);
   }
 }
 
@@ -74,7 +75,7 @@ export function makeRunDir(runDir: string): void {
     mkdirSync(runDir, { recursive: true, mode: 0o700 });
     assertOurs(runDir);
   } catch (cause) {
-    throw cause instanceof DeployerError ? cause : unusable(runDir, reasonOf(cause), cause);
+    throw cause instanceof DeployerError ? cause : unusable(runDir, whyUnusable(cause), cause);
   }
 }
 
@@ -100,7 +101,7 @@ function take(runDir: string): Lock {
   try {
     lock = lockFile(join(runDir, LOCK));
   } catch (cause) {
-    throw unusable(runDir, reasonOf(cause), cause);
+    throw unusable(runDir, whyUnusable(cause), cause);
   }
   if (lock !== undefined) return lock;
   throw new DeployerError(
@@ -136,22 +137,4 @@ function groupId(groupsFile: string): number | undefined {
 
 function unusable(runDir: string, reason: string, cause?: unknown): DeployerError {
   return new DeployerError("config", `cannot use RUN_DIR ${runDir}: ${reason}`, { cause });
-}
-
-function reasonOf(cause: unknown): string {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  switch (code) {
-    case "EACCES":
-    case "EPERM":
-      return "permission denied; it must belong to the user who runs the daemon";
-    case "EROFS":
-      return "the file system is read-only";
-    case "ENOTDIR":
-    case "EEXIST":
-      return "not a folder";
-    case "ENOSPC":
-      return "no space left on the device";
-    default:
-      return cause instanceof Error ? cause.message : "unknown error";
-  }
 }
