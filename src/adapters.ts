@@ -1,5 +1,7 @@
 import type { Config, Environment } from "./config.ts";
-import type { Clock, Compose, Disk, Engine, Log, Probe, Registry } from "./core/ports.ts";
+import type { Compose } from "./core/compose.ts";
+import type { Engine, Registry } from "./core/engine.ts";
+import type { Clock, Disk, Log, Probe } from "./core/ports.ts";
 import { createCompose } from "./docker/compose.ts";
 import { createDockerCredentials } from "./docker/credentials.ts";
 import { createEngine } from "./docker/engine.ts";

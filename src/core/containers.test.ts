@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld } from "../../test/fakes/world.ts";
 import { describeEnd, isFinished, isKeptUp, isRunning, shortId } from "./containers.ts";
-import type { Container } from "./ports.ts";
+import type { Container } from "./engine.ts";
 
 function container(fields: Partial<Container> = {}): Container {
   return fakeWorld([service("web")]).add("web", fields);

@@ -1,4 +1,5 @@
-import type { Container, Engine, Named } from "./ports.ts";
+import type { Named } from "./compose.ts";
+import type { Container, Engine } from "./engine.ts";
 
 /** The containers of a service in any state, without those of `docker compose run`. */
 export async function containersOf(project: Named, service: Named, engine: Engine): Promise<Container[]> {

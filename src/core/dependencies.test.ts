@@ -5,7 +5,8 @@ import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { dependenciesOf, startDependencies } from "./dependencies.ts";
 import { DeployerError } from "./errors.ts";
-import type { Container, Dependency, Service } from "./ports.ts";
+import type { Dependency, Service } from "./compose.ts";
+import type { Container } from "./engine.ts";
 
 const on = (service: string, fields: Partial<Dependency> = {}): Dependency => ({
   service,

@@ -1,17 +1,9 @@
 import { containersOf, describeEnd, isFinished, isRunning, shortId } from "./containers.ts";
 import { DeployerError, publicMessage } from "./errors.ts";
 import { bringImage } from "./images.ts";
-import type {
-  Container,
-  Dependency,
-  ImageTexts,
-  Named,
-  OtherCounts,
-  Ports,
-  Project,
-  Service,
-  Source,
-} from "./ports.ts";
+import type { Dependency, ImageTexts, Named, OtherCounts, Project, Service, Source } from "./compose.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 
 /** How long a dependency may take until its `condition` holds. */
 const DEPENDENCY_DEADLINE_MS = 120_000;

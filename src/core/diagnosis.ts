@@ -1,7 +1,8 @@
 import { shortId } from "./containers.ts";
 import type { Deployment, Diagnosis } from "./deployment.ts";
 import type { Complaints } from "./gate.ts";
-import type { Container, Ports } from "./ports.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import { progressOf, saveProgress } from "./progress.ts";
 
 /** Of a failed container's output. */

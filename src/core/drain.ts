@@ -1,7 +1,8 @@
 import { isRunning, shortId } from "./containers.ts";
 import type { Deployment } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
-import type { Named, Ports } from "./ports.ts";
+import type { Named } from "./compose.ts";
+import type { Ports } from "./ports.ts";
 import { settingsIn } from "./recorded-settings.ts";
 import type { Before } from "./store.ts";
 import { storyOf } from "./story.ts";

@@ -1,6 +1,7 @@
 import { containersOf } from "./containers.ts";
 import { dependenciesOf } from "./dependencies.ts";
-import type { Named, Ports } from "./ports.ts";
+import type { Named } from "./compose.ts";
+import type { Ports } from "./ports.ts";
 
 /** Compose's recreate replaces dependencies that differ from the file, unless it is told to leave them all out. */
 export async function dependenciesDrifted(

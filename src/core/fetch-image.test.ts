@@ -5,7 +5,8 @@ import { service } from "../../test/fakes/service.ts";
 import { fakeWorld } from "../../test/fakes/world.ts";
 import { fetchImage } from "./fetch-image.ts";
 import { parseImage } from "./image.ts";
-import type { Ports, PullOptions } from "./ports.ts";
+import type { PullOptions } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 
 const NEVER = new AbortController().signal;
 const IMAGE = parseImage("r.example/web:v1")!;

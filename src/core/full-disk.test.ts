@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { deployIn } from "../../test/fakes/deploying.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
-import type { Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
 
 const CRASHES = { exits: { after: 500, code: 1 } };
 

@@ -5,7 +5,7 @@ import type { Life } from "../../test/fakes/life.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { assertLives, type Complaints, startAndPass } from "./gate.ts";
-import type { Container } from "./ports.ts";
+import type { Container } from "./engine.ts";
 import type { Settings } from "./settings.ts";
 
 const HEALTH = { path: "/health", host: undefined, headers: {}, status: { from: 200, to: 399 } };

@@ -1,7 +1,8 @@
 import { describeEnd, isFinished, isRunning, shortId } from "./containers.ts";
 import { DeployerError, type ErrorCode } from "./errors.ts";
 import { ask, type Check, checkOf, describeCheck } from "./health.ts";
-import type { Clock, Container, Ports } from "./ports.ts";
+import type { Container } from "./engine.ts";
+import type { Clock, Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
 import { allOrNone } from "./wait.ts";
 

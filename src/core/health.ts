@@ -1,5 +1,6 @@
 import { DeployerError, publicMessage } from "./errors.ts";
-import type { Container, Healthcheck, Ports } from "./ports.ts";
+import type { Container, Healthcheck } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import type { HealthRequest, Settings } from "./settings.ts";
 
 /** How it is told whether a container is well. */

@@ -1,5 +1,6 @@
 import { allVersions, deploymentOf, keepImages, namesOf, neededNames } from "./keep-images.ts";
-import type { Image, Ports } from "./ports.ts";
+import type { Image } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import type { BroughtImage } from "./store.ts";
 import { keptVersions } from "./versions.ts";
 

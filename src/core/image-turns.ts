@@ -1,4 +1,4 @@
-import type { Engine, Registry } from "./ports.ts";
+import type { Engine, Registry } from "./engine.ts";
 
 /**
  * Lets a pull wait for the removals that have begun: it would find an image "on this host already" that is gone a moment

@@ -1,6 +1,7 @@
 import { DeployerError } from "./errors.ts";
 import { parseImage, tagOrDigest } from "./image.ts";
-import type { ImageTexts, Ports, Service } from "./ports.ts";
+import type { ImageTexts, Service } from "./compose.ts";
+import type { Ports } from "./ports.ts";
 
 /**
  * Makes sure that the image a service is created from is on this host, as a plain `docker compose up` would, but never built.

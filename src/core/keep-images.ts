@@ -1,5 +1,6 @@
 import type { Deployment } from "./deployment.ts";
-import type { Image, Ports } from "./ports.ts";
+import type { Image } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import type { Version } from "./store.ts";
 import { keptVersions, rollbackSet } from "./versions.ts";
 

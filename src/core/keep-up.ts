@@ -2,7 +2,8 @@ import { removeDoneBefore } from "./before-commands.ts";
 import { bringUp } from "./bring-up.ts";
 import { isFinished, isRunning } from "./containers.ts";
 import { publicMessage } from "./errors.ts";
-import type { Container, Ports } from "./ports.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import { unlessAborted } from "./wait.ts";
 
 const FIRST_PAUSE_MS = 1_000;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { hideFromPeers, showToPeers } from "./names.ts";
-import type { Attachment } from "./ports.ts";
+import type { Attachment } from "./engine.ts";
 import type { Candidate } from "./store.ts";
 
 function network(name: string, aliases: string[], settings: Attachment["settings"] = {}): Attachment {

@@ -1,5 +1,7 @@
 import { imageTexts, withImage } from "./pins.ts";
-import type { Container, ImageTexts, Ports, Service } from "./ports.ts";
+import type { ImageTexts, Service } from "./compose.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import type { Origin } from "./store.ts";
 
 /**

@@ -1,4 +1,5 @@
-import type { ImageTexts, Ports, Project } from "./ports.ts";
+import type { ImageTexts, Project } from "./compose.ts";
+import type { Ports } from "./ports.ts";
 import type { Pin } from "./store.ts";
 
 /**

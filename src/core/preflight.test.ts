@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { fakeDisk } from "../../test/fakes/engine.ts";
 import { service } from "../../test/fakes/service.ts";
-import type { Image } from "./ports.ts";
+import type { Image } from "./engine.ts";
 import { assertPlatform, assertRoom, watchRoom } from "./preflight.ts";
 
 const MIB = 1024 * 1024;

@@ -1,5 +1,7 @@
 import { DeployerError } from "./errors.ts";
-import type { Disk, Image, PullProgress, Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
+import type { Image, PullProgress } from "./engine.ts";
+import type { Disk } from "./ports.ts";
 import { inWords } from "./size.ts";
 
 const MIB = 1024 * 1024;

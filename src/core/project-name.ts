@@ -1,5 +1,5 @@
 import { DeployerError } from "./errors.ts";
-import type { Compose } from "./ports.ts";
+import type { Compose } from "./compose.ts";
 import type { Store } from "./store.ts";
 
 /** The compose port, but a project that changes its name is refused: under a new name everything would start a second time. */

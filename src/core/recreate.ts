@@ -1,5 +1,6 @@
 import { containersOf, shortId } from "./containers.ts";
-import type { Named, Ports, Source } from "./ports.ts";
+import type { Named, Source } from "./compose.ts";
+import type { Ports } from "./ports.ts";
 
 /**
  * Compose's own recreate, for what only it can hand on. A signal may end it half-way: what it left is removed before it

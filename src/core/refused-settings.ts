@@ -1,4 +1,4 @@
-import type { Project } from "./ports.ts";
+import type { Project } from "./compose.ts";
 import { rollingRefused, sharers } from "./strategy.ts";
 
 /**

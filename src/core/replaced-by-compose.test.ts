@@ -7,7 +7,8 @@ import { stepsOf } from "../../test/fakes/steps.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import type { Outcome } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Container, Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
+import type { Container } from "./engine.ts";
 
 const STOPPED = new DeployerError("interrupted", "interrupted: the daemon was stopped");
 

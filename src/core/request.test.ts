@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { requestFor } from "../../test/fakes/deployment.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { DeployerError, type ErrorCode } from "./errors.ts";
-import type { Project } from "./ports.ts";
+import type { Project } from "./compose.ts";
 import { authorise, type DeployRequest, parseRequest, parseRollback } from "./request.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -4,7 +4,7 @@ import type { DeploymentRequest } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import { parseImage, sameRepository } from "./image.ts";
 import { parseRun, type Run } from "./order.ts";
-import type { Project, Service } from "./ports.ts";
+import type { Project, Service } from "./compose.ts";
 
 /** What a caller asks for, checked for form only; whether it may be done is `authorise`'s to say. */
 export type DeployRequest = DeploymentRequest & {

@@ -2,7 +2,9 @@ import { containersOf, isKeptUp, shortId } from "./containers.ts";
 import { DeployerError, errorCode, publicMessage } from "./errors.ts";
 import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
-import type { Container, Ports, Project, Service } from "./ports.ts";
+import type { Project, Service } from "./compose.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";
 

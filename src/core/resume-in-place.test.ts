@@ -6,7 +6,9 @@ import { resumeIn } from "../../test/fakes/deploying.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
-import type { Container, Ports, Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 
 const NAMED = { containerName: "the-web" };
 

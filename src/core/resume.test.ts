@@ -8,7 +8,8 @@ import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
 import type { Outcome } from "./deployment.ts";
-import type { Ports, Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
+import type { Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
 
 const BEFORE = [["migrate"], ["seed"]];

@@ -4,7 +4,7 @@ import { deployIn, toldIn } from "../../test/fakes/deploying.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import type { Outcome } from "./deployment.ts";
-import type { Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
 
 /** `web:v1` was deployed as `v1`, then `web:v2` as `v2`, and so on. */
 async function deployedUpTo(newest: number, fields: Partial<Service> = {}): Promise<World> {

@@ -4,7 +4,7 @@ import { deployIn } from "../../test/fakes/deploying.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { bringUp } from "./bring-up.ts";
-import type { Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
 
 const onDb = { dependsOn: [{ service: "db", condition: "service_started", required: true } as const] };
 

@@ -7,7 +7,7 @@ import { stepsOf } from "../../test/fakes/steps.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import type { Deployment, Outcome } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
 
 /** `web:v1` was deployed as `v1`, then `web:v2` as `v2`, and so on. */
 async function deployedUpTo(newest: number, fields: Partial<Service> = {}): Promise<World> {

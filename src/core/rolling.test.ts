@@ -6,7 +6,7 @@ import { service, settings } from "../../test/fakes/service.ts";
 import { stepsOf } from "../../test/fakes/steps.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import type { Outcome } from "./deployment.ts";
-import type { Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
 import type { Settings } from "./settings.ts";
 
 /** `web:v1` runs and rolls. */

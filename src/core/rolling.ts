@@ -2,7 +2,7 @@ import { notDone } from "./candidates.ts";
 import { shortId } from "./containers.ts";
 import { startAndPass } from "./gate.ts";
 import { hideFromPeers, showToPeers } from "./names.ts";
-import type { Container } from "./ports.ts";
+import type { Container } from "./engine.ts";
 import type { Rollout } from "./rollout-under-way.ts";
 import type { Settings } from "./settings.ts";
 import type { Plan } from "./store.ts";

@@ -1,6 +1,7 @@
 import type { Deployment } from "./deployment.ts";
 import type { Complaints } from "./gate.ts";
-import type { Named, Ports, Source } from "./ports.ts";
+import type { Named, Source } from "./compose.ts";
+import type { Ports } from "./ports.ts";
 
 /** A rollout under way: what each of its steps needs. */
 export type Rollout = {

@@ -9,7 +9,8 @@ import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
 import type { Outcome } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Container, Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
+import type { Container } from "./engine.ts";
 
 const STOPPED = new DeployerError("interrupted", "interrupted: the daemon was stopped");
 const GOES_BACK = ["progress going_back", "stop web-2", "remove web-2 with volumes", "start web-1"];

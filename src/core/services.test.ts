@@ -6,7 +6,7 @@ import { queued } from "../../test/fakes/deployment.ts";
 import { digestOf } from "../../test/fakes/images.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
-import type { Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
 import { createServices, type ServiceState } from "./services.ts";
 
 const STARTED = new Date(START).toISOString();

@@ -1,7 +1,9 @@
 import { isKeptUp, isRunning } from "./containers.ts";
 import { parseImage } from "./image.ts";
 import { withImage } from "./pins.ts";
-import type { Container, Ports, Project, Service } from "./ports.ts";
+import type { Project, Service } from "./compose.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import type { Pin } from "./store.ts";
 import { type VersionState, versionStates } from "./version-states.ts";
 

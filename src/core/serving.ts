@@ -1,5 +1,7 @@
 import { containersOf, describeEnd, isFinished, isRunning, shortId } from "./containers.ts";
-import type { Container, Engine, Named, Ports } from "./ports.ts";
+import type { Named } from "./compose.ts";
+import type { Container, Engine } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 
 /**
  * A line for each service on what serves now, asked of Docker, not assumed; and not of the compose file, which may be what is

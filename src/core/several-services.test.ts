@@ -7,7 +7,7 @@ import { service, settings } from "../../test/fakes/service.ts";
 import { stepsOf } from "../../test/fakes/steps.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import type { Outcome, Part } from "./deployment.ts";
-import type { Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
 
 const ROLLING = { settings: settings({ strategy: "rolling" }) };
 const WATCHED = { settings: settings({ watchMs: 5_000 }) };

@@ -6,7 +6,8 @@ import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import { noteOrigins } from "./origins.ts";
 import { imageTexts } from "./pins.ts";
-import type { Ports, Project, Service } from "./ports.ts";
+import type { Project, Service } from "./compose.ts";
+import type { Ports } from "./ports.ts";
 import { recreate } from "./recreate.ts";
 
 /**

@@ -3,7 +3,7 @@ import type { ErrorCode } from "./errors.ts";
 import type { Guard, Run } from "./order.ts";
 import type { SpentKey } from "./repeat.ts";
 import type { History } from "./history.ts";
-import type { Attachment } from "./ports.ts";
+import type { Attachment } from "./engine.ts";
 import type { Strategy } from "./settings.ts";
 
 /** The durable memory. Every call is synchronous and on disk when it returns. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { service as fakeService, settings as fakeSettings } from "../../test/fakes/service.ts";
-import type { Project, Service } from "./ports.ts";
+import type { Project, Service } from "./compose.ts";
 import { refusedSettings } from "./refused-settings.ts";
 import type { Settings } from "./settings.ts";
 import { chooseStrategy } from "./strategy.ts";

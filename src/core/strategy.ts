@@ -1,5 +1,5 @@
 import { DeployerError } from "./errors.ts";
-import type { Project, Service } from "./ports.ts";
+import type { Project, Service } from "./compose.ts";
 import type { Strategy } from "./settings.ts";
 
 /** What there is at the time of a deployment. */

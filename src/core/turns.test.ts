@@ -5,7 +5,7 @@ import { requestFor } from "../../test/fakes/deployment.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { bringUp } from "./bring-up.ts";
-import type { Dependency } from "./ports.ts";
+import type { Dependency } from "./compose.ts";
 import { Worker } from "./worker.ts";
 
 const MINUTE = 60_000;

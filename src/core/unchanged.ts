@@ -3,7 +3,9 @@ import { containersOf, isFinished, isRunning } from "./containers.ts";
 import type { Deployment } from "./deployment.ts";
 import { originOf } from "./origins.ts";
 import { imageTexts, withImage } from "./pins.ts";
-import type { Container, ImageTexts, Ports } from "./ports.ts";
+import type { ImageTexts } from "./compose.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import type { Goal, Target } from "./target.ts";
 import { numberOf } from "./versions.ts";
 

@@ -2,7 +2,9 @@ import { bringUp } from "./bring-up.ts";
 import type { Deployment, DeploymentRequest } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
 import { parseImage, sameRepository } from "./image.ts";
-import type { Engine, Ports, Project } from "./ports.ts";
+import type { Project } from "./compose.ts";
+import type { Engine } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import type { ServiceState } from "./services.ts";
 
 /** What was done about a service. */

@@ -1,4 +1,4 @@
-import type { Engine } from "./ports.ts";
+import type { Engine } from "./engine.ts";
 import type { Pin, Version } from "./store.ts";
 
 /** A version that a service can go back to, as far as this host still has it. */

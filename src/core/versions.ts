@@ -1,6 +1,6 @@
 import type { DeploymentRequest } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
-import type { Service } from "./ports.ts";
+import type { Service } from "./compose.ts";
 import type { Pin, Store, Version } from "./store.ts";
 
 /** How many images with their configurations a service can go back to, the running one included. */

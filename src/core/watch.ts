@@ -1,7 +1,8 @@
 import { isFinished, isRunning } from "./containers.ts";
 import { assertLives, type Complaints, failure, leftUntil, look, noteComplaint } from "./gate.ts";
 import { ask, checkOf, describeCheck } from "./health.ts";
-import type { Container, Ports } from "./ports.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
 import { allOrNone } from "./wait.ts";
 

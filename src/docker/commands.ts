@@ -1,4 +1,4 @@
-import type { OtherCounts } from "../core/ports.ts";
+import type { OtherCounts } from "../core/compose.ts";
 
 /** `docker compose` command lines, as data. Nothing here runs anything. */
 

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { fakeLog } from "../../test/fakes/log.ts";
-import type { Service } from "../core/ports.ts";
+import type { Service } from "../core/compose.ts";
 import type { Command, RunResult } from "../system/run.ts";
 import { createCompose } from "./compose.ts";
 

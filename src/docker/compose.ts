@@ -2,7 +2,8 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { DeployerError } from "../core/errors.ts";
-import type { Compose, ImageTexts, Log, Project, Source } from "../core/ports.ts";
+import type { Compose, ImageTexts, Project, Source } from "../core/compose.ts";
+import type { Log } from "../core/ports.ts";
 import { writeFileAtomically } from "../system/files.ts";
 import { newId } from "../system/id.ts";
 import type { Run, RunResult } from "../system/run.ts";

@@ -1,4 +1,4 @@
-import type { Attachment, Container } from "../core/ports.ts";
+import type { Attachment, Container } from "../core/engine.ts";
 import { healthcheckOf } from "./healthcheck.ts";
 import type { Inspection } from "./inspect.ts";
 import { lastLine } from "./log-lines.ts";

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
-import type { Clock, Container } from "../core/ports.ts";
+import type { Container } from "../core/engine.ts";
+import type { Clock } from "../core/ports.ts";
 import { createEngine } from "./engine.ts";
 import { fakeEngine } from "./fake-engine.ts";
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DeployerError } from "../core/errors.ts";
-import type { Clock, Container, Engine } from "../core/ports.ts";
+import type { Container, Engine } from "../core/engine.ts";
+import type { Clock } from "../core/ports.ts";
 import { parseAnswer, refused } from "./answer.ts";
 import { toContainer } from "./container.ts";
 import { containerPath, inspect, type Inspection } from "./inspect.ts";

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_REGISTRY, parseImage } from "../core/image.ts";
-import type { Credential, Log } from "../core/ports.ts";
+import type { Credential } from "../core/engine.ts";
+import type { Log } from "../core/ports.ts";
 import { Secret } from "../core/secret.ts";
 import { run as systemRun, type Run } from "../system/run.ts";
 import { parseJson } from "./answer.ts";

@@ -1,4 +1,5 @@
-import type { Clock, Engine } from "../core/ports.ts";
+import type { Engine } from "../core/engine.ts";
+import type { Clock } from "../core/ports.ts";
 import { refused } from "./answer.ts";
 import { createContainers } from "./containers.ts";
 import { execute } from "./exec.ts";

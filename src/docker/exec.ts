@@ -1,7 +1,8 @@
 import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
-import type { Clock, ExecResult } from "../core/ports.ts";
+import type { ExecResult } from "../core/engine.ts";
+import type { Clock } from "../core/ports.ts";
 import { type Answer, engineMessage, oneLine, parseAnswer, refused } from "./answer.ts";
 import { containerPath } from "./inspect.ts";
 import { framedLines, lastOf } from "./log-lines.ts";

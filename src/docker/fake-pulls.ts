@@ -1,5 +1,6 @@
 import { parseImage, type ImageReference } from "../core/image.ts";
-import type { Clock, Credential, Engine, Log } from "../core/ports.ts";
+import type { Credential, Engine } from "../core/engine.ts";
+import type { Clock, Log } from "../core/ports.ts";
 import { Secret } from "../core/secret.ts";
 import { createRegistry, type RegistryOptions } from "./registry.ts";
 

@@ -1,4 +1,4 @@
-import type { Healthcheck } from "../core/ports.ts";
+import type { Healthcheck } from "../core/engine.ts";
 import type { Inspection } from "./inspect.ts";
 
 const NANOSECONDS_PER_MS = 1_000_000;

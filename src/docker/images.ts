@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DeployerError } from "../core/errors.ts";
-import type { Clock, Credential, Engine } from "../core/ports.ts";
+import type { Credential, Engine } from "../core/engine.ts";
+import type { Clock } from "../core/ports.ts";
 import { engineMessage, parseAnswer } from "./answer.ts";
 import { registryFailure } from "./failures.ts";
 import { imagePath } from "./local-images.ts";

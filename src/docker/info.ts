@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { Engine } from "../core/ports.ts";
+import type { Engine } from "../core/engine.ts";
 import { parseAnswer } from "./answer.ts";
 import type { Transport } from "./transport.ts";
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
 import { parseImage } from "../core/image.ts";
-import type { Engine, Image } from "../core/ports.ts";
+import type { Engine, Image } from "../core/engine.ts";
 import { parseAnswer, refused } from "./answer.ts";
 import type { Transport } from "./transport.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import type { Attachment } from "../core/ports.ts";
+import type { Attachment } from "../core/engine.ts";
 import { createEngine } from "./engine.ts";
 import { fakeEngine } from "./fake-engine.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { Attachment, Container, Engine } from "../core/ports.ts";
+import type { Attachment, Container, Engine } from "../core/engine.ts";
 import { parseAnswer, refused } from "./answer.ts";
 import type { Transport } from "./transport.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { PullProgress } from "../core/ports.ts";
+import type { PullProgress } from "../core/engine.ts";
 
 /** One line of the stream that `POST /images/create` answers with. */
 export const pullLine = z.object({

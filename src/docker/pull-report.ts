@@ -1,4 +1,5 @@
-import type { Clock, Log, PullProgress } from "../core/ports.ts";
+import type { PullProgress } from "../core/engine.ts";
+import type { Clock, Log } from "../core/ports.ts";
 
 const REPORT_INTERVAL_MS = 2_000;
 

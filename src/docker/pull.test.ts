@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 
 import { DeployerError } from "../core/errors.ts";
-import type { Clock, PullProgress } from "../core/ports.ts";
+import type { PullProgress } from "../core/engine.ts";
+import type { Clock } from "../core/ports.ts";
 import { Secret } from "../core/secret.ts";
 import { fakeEngine, pieces } from "./fake-engine.ts";
 import { pullImage, type Pull } from "./pull.ts";

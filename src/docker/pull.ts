@@ -1,5 +1,6 @@
 import { DeployerError } from "../core/errors.ts";
-import type { Clock, Credential, PullProgress } from "../core/ports.ts";
+import type { Credential, PullProgress } from "../core/engine.ts";
+import type { Clock } from "../core/ports.ts";
 import { engineMessage, parseJson } from "./answer.ts";
 import { registryFailure } from "./failures.ts";
 import { createProgressSum, pullLine, type PullLine } from "./pull-progress.ts";

@@ -1,4 +1,4 @@
-import type { Credential } from "../core/ports.ts";
+import type { Credential } from "../core/engine.ts";
 
 /** In place of a user name: the password is an identity token (convention of the docker credential helpers). */
 export const IDENTITY_TOKEN_USER = "<token>";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { DeployerError } from "../core/errors.ts";
-import type { PullProgress } from "../core/ports.ts";
+import type { PullProgress } from "../core/engine.ts";
 import { credential, DIGEST, DOMAIN, image, NEVER, setUp, WEB } from "./fake-pulls.ts";
 import { createRegistry } from "./registry.ts";
 

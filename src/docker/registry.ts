@@ -1,6 +1,7 @@
 import { DeployerError, errorCode, publicMessage } from "../core/errors.ts";
 import { parseImage, tagOrDigest, type ImageReference } from "../core/image.ts";
-import type { Clock, Credential, Engine, Log, PullOptions, PullProgress, Registry } from "../core/ports.ts";
+import type { Credential, Engine, PullOptions, PullProgress, Registry } from "../core/engine.ts";
+import type { Clock, Log } from "../core/ports.ts";
 import { isRateLimit } from "./failures.ts";
 import { createPullReport } from "./pull-report.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
-import type { Service } from "../core/ports.ts";
+import type { Service } from "../core/compose.ts";
 import { hostFiles, parseResolved, type Resolved, toProject, withImages } from "./resolved.ts";
 
 /** What `docker compose config` prints of one service `web` with these lines. */

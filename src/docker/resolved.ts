@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
-import type { Dependency, ImageTexts, Project, Service } from "../core/ports.ts";
+import type { Dependency, ImageTexts, Project, Service } from "../core/compose.ts";
 import { configHash } from "./config-hash.ts";
 import { jsonForYaml, parseExactJson } from "./exact-json.ts";
 import { rollingObstacles } from "./obstacles.ts";

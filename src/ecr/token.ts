@@ -1,5 +1,6 @@
 import { publicMessage } from "../core/errors.ts";
-import type { Clock, Credential, Log } from "../core/ports.ts";
+import type { Credential } from "../core/engine.ts";
+import type { Clock, Log } from "../core/ports.ts";
 import { createAuthorize, type Authorization } from "./authorization.ts";
 
 /** What a token is taken to live when ECR does not say, or says a time that is past. ECR's own is twelve hours. */

@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Compose, Container, Engine } from "../../src/core/ports.ts";
+import type { Compose } from "../../src/core/compose.ts";
+import type { Container, Engine } from "../../src/core/engine.ts";
 import { createCompose } from "../../src/docker/compose.ts";
 import { createEngine } from "../../src/docker/engine.ts";
 import { dockerHost } from "../../src/docker/host.ts";

@@ -1,5 +1,5 @@
 import { DeployerError } from "../../src/core/errors.ts";
-import type { Compose, ImageTexts, OtherCounts, Service, Source } from "../../src/core/ports.ts";
+import type { Compose, ImageTexts, OtherCounts, Service, Source } from "../../src/core/compose.ts";
 import { type FakeHost, hashOf } from "./host.ts";
 
 export function fakeCompose(host: FakeHost): Compose {

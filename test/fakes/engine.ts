@@ -1,5 +1,6 @@
 import { DeployerError } from "../../src/core/errors.ts";
-import type { Disk, Engine, Probe, Registry } from "../../src/core/ports.ts";
+import type { Engine, Registry } from "../../src/core/engine.ts";
+import type { Disk, Probe } from "../../src/core/ports.ts";
 import type { FakeHost } from "./host.ts";
 import { nameAndTag } from "./images.ts";
 import { ageOf, passes } from "./life.ts";

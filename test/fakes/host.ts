@@ -1,5 +1,6 @@
 import { DeployerError } from "../../src/core/errors.ts";
-import type { Attachment, Container, Service } from "../../src/core/ports.ts";
+import type { Service } from "../../src/core/compose.ts";
+import type { Attachment, Container } from "../../src/core/engine.ts";
 import { type FakeClock, fakeClock } from "./clock.ts";
 import { FakeImages } from "./images.ts";
 import { end, healthcheckOf, type Life, live } from "./life.ts";

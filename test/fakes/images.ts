@@ -1,5 +1,5 @@
 import { type ImageReference, parseImage } from "../../src/core/image.ts";
-import type { Image } from "../../src/core/ports.ts";
+import type { Image } from "../../src/core/engine.ts";
 import type { Life } from "./life.ts";
 
 /** The digest a tag has in the fake registry unless `world.tags` says otherwise. */

@@ -1,4 +1,4 @@
-import type { Container, Healthcheck } from "../../src/core/ports.ts";
+import type { Container, Healthcheck } from "../../src/core/engine.ts";
 
 /** How containers of an image live once they are started; without any of these they run on. */
 export type Life = {

@@ -1,4 +1,4 @@
-import type { Service } from "../../src/core/ports.ts";
+import type { Service } from "../../src/core/compose.ts";
 import type { Settings } from "../../src/core/settings.ts";
 
 /** A service of the compose file: `web` with the image `web:v1`, one container, unless the fields say otherwise. */

@@ -1,6 +1,8 @@
 import { DeployerError } from "../../src/core/errors.ts";
 import { LiveJournal } from "../../src/core/journal.ts";
-import type { Container, Ports, Service } from "../../src/core/ports.ts";
+import type { Service } from "../../src/core/compose.ts";
+import type { Container } from "../../src/core/engine.ts";
+import type { Ports } from "../../src/core/ports.ts";
 import { Queue } from "../../src/core/queue.ts";
 import type { Store } from "../../src/core/store.ts";
 import type { FakeClock } from "./clock.ts";
