@@ -3,9 +3,11 @@ import { verify } from "node:crypto";
 import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
+import { isObject } from "./json-object.ts";
 import type { PublicKey } from "./keys.ts";
 
-const MAX_TOKEN_LENGTH = 8 * 1024;
+/** Characters. */
+export const MAX_TOKEN_LENGTH = 8 * 1024;
 const MAX_SHOWN_ALGORITHM_LENGTH = 20;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
@@ -13,10 +15,12 @@ const BASE64URL = /^[A-Za-z0-9_-]+$/;
 const REFUSED_HEADERS = ["crit", "jwk", "jku", "x5c", "x5u"];
 
 const Header = z.looseObject({ alg: z.string() });
+const Issued = z.looseObject({ iss: z.string() });
 
 /** A token that is well-formed; nothing in it is believed yet. */
 export type Jws = {
   algorithm: string;
+  header: Readonly<Record<string, unknown>>;
   signingInput: Buffer;
   signature: Buffer;
   payload: Buffer;
@@ -32,8 +36,10 @@ export function parseJws(token: string): Jws {
   if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) {
     throw refused("token contains an invalid number of segments");
   }
+  const fields = readHeader(decodeSegment(header, "header"));
   return {
-    algorithm: readAlgorithm(decodeSegment(header, "header")),
+    algorithm: fields.alg,
+    header: fields,
     signingInput: Buffer.from(`${header}.${payload}`, "ascii"),
     payload: decodeSegment(payload, "claims"),
     signature: decodeSegment(signature, "signature"),
@@ -61,13 +67,22 @@ export function readClaims({ payload }: Jws): Record<string, unknown> {
   return parseObject(payload, "claims");
 }
 
-function readAlgorithm(bytes: Buffer): string {
+/** Whose token it says it is, to choose by what it is judged; undefined when it does not say. Nothing else may follow from it. */
+export function unverifiedIssuer({ payload }: Jws): string | undefined {
+  try {
+    return Issued.parse(JSON.parse(UTF8.decode(payload))).iss;
+  } catch {
+    return undefined;
+  }
+}
+
+function readHeader(bytes: Buffer): z.infer<typeof Header> {
   const header = parseObject(bytes, "header");
   const present = REFUSED_HEADERS.find((name) => Object.hasOwn(header, name));
   if (present !== undefined) throw refused(`token header has "${present}", which is never accepted`);
   const parsed = Header.safeParse(header);
   if (!parsed.success) throw refused("signing method (alg) is unspecified");
-  return parsed.data.alg;
+  return parsed.data;
 }
 
 function verifySignature({ algorithm, key }: PublicKey, data: Buffer, signature: Buffer): boolean {
@@ -103,10 +118,6 @@ function parseObject(bytes: Buffer, name: string): Record<string, unknown> {
     throw refused(`could not JSON decode ${name}`, { cause });
   }
   throw refused(`could not JSON decode ${name}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function refused(message: string, options?: ErrorOptions): DeployerError {

@@ -184,7 +184,7 @@ test.each([
     () => put("deployer.pub", "x".repeat(70_000)),
     /deployer\.pub: larger than 65536 bytes/,
   ],
-  ["a device", () => "/dev/zero", /^JWT_PUBLIC_KEY_PATH: \/dev\/zero: not a regular file$/],
+  ["a device", () => "/dev/zero", /^\/dev\/zero: not a regular file$/],
   ["a pipe nobody writes to", () => pipe("deployer.pub"), /deployer\.pub: not a regular file$/],
   ["too many keys", () => many(17), /holds 17 key files, more than 16$/],
 ])("%s at the start is a config error that names the path", (_, make, message) => {

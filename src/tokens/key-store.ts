@@ -20,6 +20,8 @@ export type KeyStoreOptions = {
   /** A PEM file, or a directory whose `*.pem`, `*.pub`, `*.crt` and `*.cer` files each hold one key. */
   path: string;
   log: Pick<Log, "info" | "error">;
+  /** The setting that names the path, said before what is wrong with it. Default: none. */
+  setting?: string;
   /** Milliseconds since the epoch. */
   now?: () => number;
 };
@@ -31,9 +33,10 @@ export type KeyStoreOptions = {
  * keeps them all; each such problem is logged once. A file taken out of a directory takes its key with it, even while
  * another file is broken: that is how a key is revoked.
  */
-export function openKeyStore({ path, log, now = Date.now }: KeyStoreOptions): KeyStore {
+export function openKeyStore({ path, log, setting, now = Date.now }: KeyStoreOptions): KeyStore {
   let { files, problems } = readKeyFiles(path, []);
-  if (problems.length > 0) throw new DeployerError("config", `JWT_PUBLIC_KEY_PATH: ${problems.join("; ")}`);
+  if (problems.length > 0)
+    throw new DeployerError("config", `${setting === undefined ? "" : `${setting}: `}${problems.join("; ")}`);
   let keys = distinct(files);
   let readAt = now();
   logKeys();

@@ -29,7 +29,11 @@ export function readPublicKey(text: string): PublicKey {
   if (blocks.some(({ label }) => label.endsWith("PRIVATE KEY"))) {
     throw refused("it holds a private key; give the public one (openssl pkey -in FILE -pubout)");
   }
-  const key = parse(firstOf(blocks, PUBLIC_LABELS), createPublicKey);
+  return publicKeyOf(parse(firstOf(blocks, PUBLIC_LABELS), createPublicKey));
+}
+
+/** Throws `config` when the key is of a kind or size not accepted. */
+export function publicKeyOf(key: KeyObject): PublicKey {
   return { algorithm: algorithmOf(key), key, fingerprint: fingerprint(key) };
 }
 

@@ -6,6 +6,7 @@ import { exportJWK, jwtVerify, SignJWT } from "jose";
 
 import { DeployerError } from "../core/errors.ts";
 import { readPrivateKey, readPublicKey } from "./keys.ts";
+import { requestHash } from "./request-hash.ts";
 import { signToken } from "./sign.ts";
 import { forge, type KeyPair, newKeyPair, privatePem, publicPem, segment } from "./test-keys.ts";
 import { createVerifier, type VerifierOptions } from "./verify.ts";
@@ -19,12 +20,13 @@ const header = { alg: "RS256", typ: "JWT" };
 const claims = { exp: NOW + 300, iss: "github-actions" };
 const good = forge(rsa, header, claims);
 const verify = verifierFor([rsa]);
+const HASH = requestHash("POST", "/deploy", "{}");
 
 test.each([rsa, ec, ed])(
   "a token we sign is accepted by our verifier and by jose: $algorithm",
   async (pair) => {
     const token = await signToken(readPrivateKey(privatePem(pair)), { expiresAt: NOW + 300, issuer: "ci" });
-    expect(await verifierFor([pair])(token)).toEqual({ issuer: "ci" });
+    expect(await verifierFor([pair])(token)).toMatchObject({ issuer: "ci" });
     const checked = await jwtVerify(token, pair.publicKey, {
       algorithms: [pair.algorithm],
       currentDate: new Date(NOW * 1000),
@@ -35,7 +37,7 @@ test.each([rsa, ec, ed])(
 
 test.each([rsa, ec, ed])("a token that jose signs is accepted: $algorithm", async (pair) => {
   const token = await new SignJWT(claims).setProtectedHeader({ alg: pair.algorithm }).sign(pair.privateKey);
-  expect(await verifierFor([pair])(token)).toEqual({ issuer: "github-actions" });
+  expect(await verifierFor([pair])(token)).toMatchObject({ issuer: "github-actions" });
 });
 
 test("what is signed is byte for byte the original's header and claims", async () => {
@@ -51,15 +53,14 @@ test("what is signed is byte for byte the original's header and claims", async (
 test("each of several keys is accepted, of one algorithm or of several", async () => {
   const several = verifierFor([rsa, other, ec, ed]);
   for (const pair of [rsa, other, ec, ed]) {
-    expect(await several(forge(pair, { alg: pair.algorithm }, claims))).toEqual({ issuer: "github-actions" });
+    expect(await several(forge(pair, { alg: pair.algorithm }, claims))).toMatchObject({
+      issuer: "github-actions",
+    });
   }
 });
 
 test.each([
-  [
-    "other claims, jti and req among them, are ignored",
-    { ...claims, jti: "1", req: "x", aud: ["a"], sub: 5 },
-  ],
+  ["other claims are ignored", { ...claims, aud: ["a"], sub: 5 }],
   ["exp may have a fraction", { ...claims, exp: NOW + 0.5 }],
   ["exp may lie exactly the longest lifetime ahead", { ...claims, exp: NOW + 3600 }],
   ["nbf may lie 30 s ahead", { ...claims, nbf: NOW + 30 }],
@@ -73,9 +74,27 @@ test.each([
   expect((await verify(forge(rsa, header, body))).issuer).toMatch(/^(github-actions|new)$/);
 });
 
+test("jti and req say what a token is bound to, and nothing more is needed", async () => {
+  const needs = { id: false, request: false };
+  const expiresAt = (NOW + 300) * 1000;
+  const bound = forge(rsa, header, { ...claims, jti: "x".repeat(255), req: HASH });
+  expect((await verify(bound)).token).toEqual({
+    id: "x".repeat(255),
+    request: HASH,
+    needs,
+    expiresAt,
+  });
+  expect((await verify(good)).token).toEqual({ id: undefined, request: undefined, needs, expiresAt });
+});
+
+test("where it is strict both are needed, of POST requests, and a plain token is still one", async () => {
+  const strict = verifierFor([rsa], { strict: true });
+  expect((await strict(good)).token).toMatchObject({ id: undefined, needs: { id: true, request: true } });
+});
+
 test("a header without typ, or with a kid, is accepted", async () => {
-  expect(await verify(forge(rsa, { alg: "RS256" }, claims))).toEqual({ issuer: "github-actions" });
-  expect(await verify(forge(rsa, { kid: "../../key", ...header }, claims))).toEqual({
+  expect(await verify(forge(rsa, { alg: "RS256" }, claims))).toMatchObject({ issuer: "github-actions" });
+  expect(await verify(forge(rsa, { kid: "../../key", ...header }, claims))).toMatchObject({
     issuer: "github-actions",
   });
 });
@@ -177,6 +196,15 @@ test.each([
   ["nbf as a string", forge(rsa, header, { ...claims, nbf: "0" }), /^claim nbf/],
   ["iat 31 s ahead", forge(rsa, header, { ...claims, iat: NOW + 31 }), /^issued ahead/],
   ["iat null", forge(rsa, header, { ...claims, iat: null }), /^claim iat/],
+  ["jti empty", forge(rsa, header, { ...claims, jti: "" }), /^claim jti/],
+  ["jti of 256 characters", forge(rsa, header, { ...claims, jti: "x".repeat(256) }), /^claim jti/],
+  ["jti a number", forge(rsa, header, { ...claims, jti: 7 }), /^claim jti/],
+  ["jti null", forge(rsa, header, { ...claims, jti: null }), /^claim jti/],
+  ["req in hexadecimal", forge(rsa, header, { ...claims, req: "0".repeat(64) }), /^claim req/],
+  ["req with padding", forge(rsa, header, { ...claims, req: `${HASH}=` }), /^claim req/],
+  ["req in the plain alphabet", forge(rsa, header, { ...claims, req: `+${HASH.slice(1)}` }), /^claim req/],
+  ["req empty", forge(rsa, header, { ...claims, req: "" }), /^claim req/],
+  ["req in a list", forge(rsa, header, { ...claims, req: [HASH] }), /^claim req/],
 ])("%s is refused", async (_, token, cause) => {
   const error = await refusal(verify, token);
   expect(error.message).toMatch(cause);
@@ -205,14 +233,14 @@ test("a token of exactly 8 KB is judged like any other", async () => {
   const pad = "x".repeat(room - JSON.stringify({ ...claims, pad: "" }).length);
   const token = forge(rsa, header, { ...claims, pad });
   expect(token.length).toBe(8192);
-  expect(await verify(token)).toEqual({ issuer: "github-actions" });
+  expect(await verify(token)).toMatchObject({ issuer: "github-actions" });
   expect((await refusal(verify, `${token.slice(0, 8000)}${changeAt(token.slice(8000), 20)}`)).message).toBe(
     "token signature is invalid",
   );
 });
 
 test("a list of issuers narrows who may sign, and an empty list lets nobody", async () => {
-  expect(await verifierFor([rsa], { issuers: ["a", "github-actions"] })(good)).toEqual({
+  expect(await verifierFor([rsa], { issuers: ["a", "github-actions"] })(good)).toMatchObject({
     issuer: "github-actions",
   });
   expect((await refusal(verifierFor([rsa], { issuers: ["github"] }), good)).message).toBe(
@@ -227,13 +255,15 @@ test("the longest lifetime can be set", async () => {
   expect((await refusal(verifierFor([rsa], { maxLifetimeSeconds: 299 }), good)).message).toMatch(
     /more than 299 s/,
   );
-  expect(await verifierFor([rsa], { maxLifetimeSeconds: 300 })(good)).toEqual({ issuer: "github-actions" });
+  expect(await verifierFor([rsa], { maxLifetimeSeconds: 300 })(good)).toMatchObject({
+    issuer: "github-actions",
+  });
 });
 
 test("a token is accepted until its exp and not a millisecond longer", async () => {
   let now = (NOW + 300) * 1000 - 1;
   const clocked = verifierFor([rsa], { now: () => now });
-  expect(await clocked(good)).toEqual({ issuer: "github-actions" });
+  expect(await clocked(good)).toMatchObject({ issuer: "github-actions" });
   now += 1;
   expect((await refusal(clocked, good)).message).toMatch(/^expired/);
 });
@@ -297,7 +327,7 @@ test("claims of any shape under a good signature name an issuer or are refused a
     const token = forge(ed, { alg: "EdDSA" }, JSON.stringify(claims) ?? "null");
     const outcome = await verifierFor([ed])(token).catch((error: unknown) => error);
     if (outcome instanceof DeployerError) expect(outcome.code).toBe("unauthorized");
-    else expect(outcome).toEqual({ issuer: expect.stringMatching(/./s) });
+    else expect(outcome).toMatchObject({ issuer: expect.stringMatching(/./s) });
   });
   await fc.assert(property, { numRuns: 300 });
 });

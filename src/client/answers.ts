@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { STATUSES } from "./core/deployment.ts";
+import { STATUSES } from "../core/deployment.ts";
 
 /** What the daemon answers to its clients, as far as they look at it; what it says beside that is passed on by `--json`. */
 
@@ -36,6 +36,17 @@ export const EventAnswer = z.looseObject({
 });
 export type EventAnswer = z.infer<typeof EventAnswer>;
 
+/** How far the pull of an image has come: told live, kept nowhere. */
+export const ProgressAnswer = z.looseObject({
+  image: z.string(),
+  downloaded_bytes: z.number(),
+  /** Of what is known so far; 0 at the beginning. */
+  total_bytes: z.number(),
+  layers: z.int(),
+  layers_done: z.int(),
+});
+export type ProgressAnswer = z.infer<typeof ProgressAnswer>;
+
 export const EventsAnswer = z.object({ events: z.array(EventAnswer) });
 
 const Version = z.looseObject({
@@ -59,6 +70,19 @@ export const ServiceAnswer = z.looseObject({
   deployment: z.string().nullable(),
   drift: z.array(z.object({ kind: z.string(), text: z.string() })),
   versions: z.array(Version),
+  edge: z
+    .object({
+      routes: z.array(z.object({ host: z.string().nullable(), path: z.string() })),
+      servers: z.array(
+        z.looseObject({
+          container: z.string(),
+          address: z.string(),
+          state: z.enum(["serving", "standby", "draining", "down"]),
+          sessions: z.int(),
+        }),
+      ),
+    })
+    .nullable(),
 });
 export type ServiceAnswer = z.infer<typeof ServiceAnswer>;
 
@@ -96,6 +120,23 @@ export const UpAnswer = z.object({
   ),
 });
 export type UpAnswer = z.infer<typeof UpAnswer>;
+
+export const RejectedAnswer = z.object({
+  rejected: z.array(
+    z.looseObject({
+      at: Time,
+      remote: z.string(),
+      method: z.string(),
+      path: z.string(),
+      code: z.string(),
+      cause: z.string(),
+      verified: z.boolean(),
+      claims: z.record(z.string(), z.unknown()).nullable(),
+      unlisted: z.int(),
+    }),
+  ),
+});
+export type RejectedAnswer = z.infer<typeof RejectedAnswer>;
 
 export const ChecksAnswer = z.object({
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
