@@ -1,6 +1,7 @@
 import { containersOf, isRunning, shortId } from "./containers.ts";
-import { dependenciesOf, dependencyCounts, startDependencies } from "./dependencies.ts";
+import { dependenciesOf, dependencyCounts, isJob, startDependencies } from "./dependencies.ts";
 import { publicMessage } from "./errors.ts";
+import { bringEdge } from "./front.ts";
 import { bringImage } from "./images.ts";
 import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";
@@ -17,6 +18,7 @@ import type { Pin } from "./store.ts";
  * last ran, or as the compose file says if it was never deployed; with `comeBack` (the host or Docker was restarted) the
  * containers that ran at our last look are started again, and taken out of it, also when the compose file is broken. What
  * a person stopped stays stopped.
+ * Then the edge, and the requests of its services to what runs.
  * @returns why each service that could not be brought up was not, by its name; one failure does not stop the others
  */
 export async function bringUp(
@@ -45,6 +47,8 @@ export async function bringUp(
       ports.log.error("service could not be brought up", { service: service.name, error });
     }
   }
+  for (const [service, why] of await bringEdge(project, ports))
+    failures.set(service, failures.get(service) ?? why);
   return failures;
 }
 
@@ -111,15 +115,9 @@ async function startAsTheyRan(comeBack: Set<string>, ports: Ports): Promise<void
   }
 }
 
-/** Whatever its image exposes: a service that another waits for to complete is a job, and this one has. */
 function isDoneJob(container: Container, project: Project): boolean {
-  if (container.state !== "exited" || container.exitCode !== 0) return false;
-  return [...project.services.values()].some(({ dependsOn }) =>
-    dependsOn.some(
-      ({ service, condition }) =>
-        service === container.service && condition === "service_completed_successfully",
-    ),
-  );
+  const hasEnded = container.state === "exited" && container.exitCode === 0;
+  return hasEnded && isJob({ name: container.service }, project);
 }
 
 /** Removes what the deployment of the pin has replaced and could not remove itself: Docker may have started it again. */

@@ -1,3 +1,5 @@
+import type { EdgeSettings } from "./edge-settings.ts";
+import type { WhereIs } from "./problem.ts";
 import type { Settings } from "./settings.ts";
 
 /** A service as `docker compose config` resolves it, reduced to what a rollout needs. */
@@ -13,6 +15,8 @@ export type Service = {
   replicas: number;
   containerName: string | undefined;
   settings: Settings;
+  /** TCP ports of the host that it publishes, both ends included; those that Docker picks are not among them. */
+  hostPorts: PortRange[];
   /** Why two containers of it cannot run side by side, for people; empty when they can. */
   rollingObstacles: string[];
   /** `os/architecture[/variant]` that the file asks for instead of the host's. */
@@ -24,6 +28,8 @@ export type Service = {
   startedByDefault: boolean;
 };
 
+export type PortRange = { from: number; to: number };
+
 export type Dependency = {
   service: string;
   condition: "service_started" | "service_healthy" | "service_completed_successfully";
@@ -33,7 +39,13 @@ export type Dependency = {
 /** A project or a service of which only the name matters. */
 export type Named = { name: string };
 
-export type Project = { name: string; services: ReadonlyMap<string, Service> };
+export type Project = {
+  name: string;
+  services: ReadonlyMap<string, Service>;
+  /** The proxy in front of the services that have routes; undefined: the file asks for none. */
+  edge: EdgeSettings | undefined;
+  whereIs: WhereIs;
+};
 
 /** Image text per service: `repo:tag@sha256:…`. Services not named keep what the compose file says. */
 export type ImageTexts = ReadonlyMap<string, string>;
@@ -94,6 +106,12 @@ export interface Compose {
     labels: Readonly<Record<string, string>>,
     isNeeded: () => Promise<boolean>,
   ): Promise<void>;
+  /**
+   * Creates missing containers of a service in a project of this program's own, so that it has `total` of them in any state;
+   * starts and replaces none. Safe to repeat. Errors: `rollout`.
+   * @param own its name, and its compose file
+   */
+  createOwn(own: { project: string; file: string }, service: string, total: number): Promise<void>;
   /** Replaces the file that `docker compose -f <file> -f <pins>` is meant to be used with. */
   writePins(images: ImageTexts): Promise<void>;
 }

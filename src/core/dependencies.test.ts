@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { never } from "../../test/fakes/clock.ts";
-import { service } from "../../test/fakes/service.ts";
+import { project as projectOf, service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { dependenciesOf, startDependencies } from "./dependencies.ts";
 import { DeployerError } from "./errors.ts";
@@ -35,7 +35,7 @@ function webNeedsDb(fields: Partial<Dependency> = {}): World {
 
 describe("the services that one needs", () => {
   const names = (services: Service[], name: string): string[] => {
-    const project = { name: "shop", services: new Map(services.map((each) => [each.name, each])) };
+    const project = projectOf(services);
     return dependenciesOf(project, named(project.services, name)).map((each) => each.name);
   };
 

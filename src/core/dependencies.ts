@@ -27,6 +27,15 @@ export function dependenciesOf(project: Project, service: Service): Service[] {
   return [...order.values()];
 }
 
+/** Others wait for it to end: whatever its image exposes, it is a job. */
+export function isJob({ name }: Named, { services }: Project): boolean {
+  return [...services.values()].some(({ dependsOn }) =>
+    dependsOn.some(
+      ({ service, condition }) => service === name && condition === "service_completed_successfully",
+    ),
+  );
+}
+
 /**
  * How many containers the dependencies have, where that is not the number that `source` says: a configuration recorded
  * earlier may have other dependencies, and other numbers of them, than the compose file has now.

@@ -2,6 +2,8 @@ import { runBefore } from "./before-commands.ts";
 import { startDependencies } from "./dependencies.ts";
 import { type Deployment, nameOf, type Outcome, servicesOf } from "./deployment.ts";
 import { errorCode, publicMessage } from "./errors.ts";
+import { applyEdgeFor } from "./first-move.ts";
+import { sendToRunning } from "./send-to-running.ts";
 import { chooseStrategies } from "./plan.ts";
 import type { Service } from "./compose.ts";
 import type { Ports } from "./ports.ts";
@@ -22,22 +24,24 @@ export async function deploy(deployment: Deployment, ports: Ports, signal: Abort
   try {
     const goal = await bringGoal(deployment, ports, signal);
     digests = new Map(goal.targets.map(({ service, digest }) => [service.name, digest]));
-
     const { changed, unchanged } = await splitUnchanged(deployment, goal, ports);
+    const replaced = new Set(changed.map(({ service }) => service.name));
+    const bringEdge = await applyEdgeFor(deployment, goal.project, replaced, ports);
     if (unchanged.length > 0)
       tell("unchanged", `${namesOf(unchanged)}: the same image and configuration run already`);
+    // Routes are no part of a configuration: a service may have come in front only now.
+    for (const { service } of unchanged) await sendToRunning(goal.project, service, ports);
     if (changed.length === 0) {
       await keepUnchanged(deployment, goal, unchanged, ports);
       return { status: "succeeded", changed: false, digests, diagnoses: [], reason: "", code: undefined };
     }
 
     const next: Goal = { ...goal, targets: changed };
-    const strategies = await chooseStrategies(deployment, next, ports);
+    const strategies = await chooseStrategies(deployment, next, bringEdge, ports);
     await runBefore(deployment, next, ports, signal);
-    const together = new Set(changed.map(({ service }) => service.name));
     for (const { service } of changed) {
       tellDependencies(deployment, service, ports);
-      await startDependencies(goal.project, service, goal.images, ports, signal, together);
+      await startDependencies(goal.project, service, goal.images, ports, signal, replaced);
     }
     const outcome = await rollOut(deployment, strategies, next, ports, signal);
     if (outcome.status === "succeeded") await keepUnchangedToo(deployment, goal, unchanged, ports);

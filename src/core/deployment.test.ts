@@ -97,6 +97,20 @@ test("one that was begun before a kill begins again, and says when it did first"
   expect(again).toMatchObject({ status: "running", startedAt: 2, attempts: 2 });
 });
 
+test("it knows what its services were pinned to before it did anything, also when it begins again", () => {
+  const began = begin(queued, 2, new Map([["web", "sha256:0"]]));
+  expect(began.parts.map(({ from }) => from)).toEqual(["sha256:0", undefined]);
+  const pinnedByIt = new Map([
+    ["web", "sha256:1"],
+    ["worker", "sha256:1"],
+  ]);
+  expect(begin(began, 7, pinnedByIt).parts).toEqual(began.parts);
+  expect(end(began, outcome("succeeded"), 9).parts[0]).toMatchObject({
+    from: "sha256:0",
+    digest: "sha256:1",
+  });
+});
+
 test("a digest that was known stays when the end brings none", () => {
   const known = { ...begin(queued, 2), parts: [{ service: "web", image: undefined, digest: "sha256:0" }] };
   expect(end(known, outcomeOf("failed"), 3).parts).toEqual(known.parts);

@@ -1,3 +1,4 @@
+import type { Traffic } from "./edge.ts";
 import { DeployerError, type ErrorCode } from "./errors.ts";
 
 export const STATUSES = [
@@ -28,6 +29,10 @@ export type Part = {
   image: string | undefined;
   /** `sha256:…` of what was rolled out, once resolved. */
   digest: string | undefined;
+  /** `sha256:…` of what the service was pinned to when its turn came; absent when it was pinned to nothing. */
+  from?: string;
+  /** What visitors noticed, of a service behind the edge, once it has ended. */
+  traffic?: Traffic;
 };
 
 /** One recorded attempt to bring one service, or several as one, to an image. */
@@ -141,21 +146,45 @@ export function hasEnded(deployment: Pick<Deployment, "status">): boolean {
   return MOVES[deployment.status].length === 0;
 }
 
-/** `queued` -> `running`, or once more after the daemon was killed. */
-export function begin(deployment: Deployment, now: number): Deployment {
+/**
+ * `queued` -> `running`, or once more after the daemon was killed.
+ * @param pinned digests by service, as they are before it does anything
+ */
+export function begin(
+  deployment: Deployment,
+  now: number,
+  pinned: ReadonlyMap<string, string> = new Map(),
+): Deployment {
+  const isFirst = deployment.startedAt === undefined;
   return {
     ...move(deployment, "running"),
+    parts: isFirst
+      ? deployment.parts.map((part) => withFrom(part, pinned.get(part.service)))
+      : deployment.parts,
     startedAt: deployment.startedAt ?? now,
     attempts: deployment.attempts + 1,
   };
 }
 
+function withFrom(part: Part, from: string | undefined): Part {
+  return from === undefined ? part : { ...part, from };
+}
+
 /** To its end; an illegal move is a bug and throws. */
-export function end(deployment: Deployment, { digests, ...outcome }: Outcome, now: number): Deployment {
-  const parts = deployment.parts.map((part) => ({
-    ...part,
-    digest: digests.get(part.service) ?? part.digest,
-  }));
+export function end(
+  deployment: Deployment,
+  { digests, ...outcome }: Outcome,
+  now: number,
+  traffic: ReadonlyMap<string, Traffic> = new Map(),
+): Deployment {
+  const parts = deployment.parts.map((part) => {
+    const counted = traffic.get(part.service);
+    return {
+      ...part,
+      digest: digests.get(part.service) ?? part.digest,
+      ...(counted === undefined ? {} : { traffic: counted }),
+    };
+  });
   return { ...move(deployment, outcome.status), ...outcome, parts, endedAt: now };
 }
 

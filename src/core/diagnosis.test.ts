@@ -106,6 +106,22 @@ describe("what a failed container left behind", () => {
     });
   });
 
+  test.each<[string, Life, Partial<Settings>]>([
+    ["in the gate", { healthcheck: {}, execFailsUntil: 60_000 }, { timeoutMs: 3_000 }],
+    [
+      "in the watch",
+      { healthyAfter: 0, unhealthyAfter: 4_000, execFailsAfter: Infinity },
+      { watchMs: 10_000 },
+    ],
+  ])("stands, as far as it printed it itself, in events of its own only: %s", async (_, life, fields) => {
+    const world = shop({ ...life, prints: ["not well either"] }, fields);
+    const { reason, diagnoses } = await deployV2(world);
+    expect(reason).not.toContain("not well");
+    expect(diagnoses[0]).toMatchObject({ health: expect.stringContaining("not well") });
+    const words = toldIn(world).filter((line) => line.includes("not well"));
+    expect(words).toEqual([expect.stringMatching(/^output: health: .*not well$/), "output: not well either"]);
+  });
+
   test("is there for one that failed before the switch, too", async () => {
     const world = shop({ exits: { after: 500, code: 7 } }, { strategy: "rolling" });
     expect(await deployV2(world)).toMatchObject({ status: "failed", diagnoses: [{ exitCode: 7 }] });

@@ -2,6 +2,7 @@ import { shortId } from "./containers.ts";
 import type { Deployment, Diagnosis } from "./deployment.ts";
 import type { Complaints } from "./gate.ts";
 import type { Container } from "./engine.ts";
+import type { Complaint } from "./health.ts";
 import type { Ports } from "./ports.ts";
 import { progressOf, saveProgress } from "./progress.ts";
 
@@ -83,7 +84,7 @@ export function summaryOf(diagnosis: Diagnosis): string {
 
 function describe(container: Container, complaints: Complaints, output: string[]): Diagnosis {
   const exitCode = container.state === "running" ? undefined : container.exitCode;
-  const health = complaints.get(container.id) ?? container.healthOutput;
+  const health = wordsOf(complaints.get(container.id)) ?? container.healthOutput;
   return {
     service: container.service,
     container: shortId(container),
@@ -96,10 +97,19 @@ function describe(container: Container, complaints: Complaints, output: string[]
   };
 }
 
+function wordsOf(complaint: Complaint | undefined): string | undefined {
+  if (complaint === undefined) return undefined;
+  const { what, output } = complaint;
+  return output === "" ? what : `${what}: ${output}`;
+}
+
+/** What a container has printed itself stands in events of its own, which not everybody may see. */
 function tell(diagnosis: Diagnosis, { id }: Deployment, { journal, log }: Ports): void {
+  const { health, output } = diagnosis;
   log.error("a container failed", { deployment: id, ...diagnosis });
-  journal.event(id, "diagnosis", "error", summaryOf(diagnosis));
-  for (const line of diagnosis.output) journal.event(id, "output", "info", line);
+  journal.event(id, "diagnosis", "error", summaryOf({ ...diagnosis, health: undefined }));
+  if (health !== undefined) journal.event(id, "output", "info", `health: ${health}`);
+  for (const line of output) journal.event(id, "output", "info", line);
 }
 
 /** Without its output the rest is still worth telling. */

@@ -41,7 +41,8 @@ async function drainOne(
     const { exitCode, output } = await ports.engine.exec(id, argv, DRAIN_WITHIN_MS);
     if (exitCode === 0) return;
     const how = exitCode === undefined ? `took over ${DRAIN_WITHIN_MS / 1000} s` : `exited with ${exitCode}`;
-    tellFailure(deployment, `${what} ${how}${output === "" ? "" : `: ${output}`}`, ports);
+    tellFailure(deployment, `${what} ${how}`, ports);
+    if (output !== "") storyOf(deployment, ports)("output", output);
   } catch (error) {
     tellFailure(deployment, `${what} failed: ${publicMessage(error)}`, ports);
   }

@@ -68,6 +68,37 @@ export type Attachment = {
   settings: Readonly<Record<string, unknown>>;
 };
 
+/** A network of containers on this host. */
+export type Network = {
+  id: string;
+  name: string;
+  /** The first of IPv4, `10.0.0.0/24`; `""` without one. */
+  subnet: string;
+  labels: Readonly<Record<string, string>>;
+};
+
+/** A bridge network to be. */
+export type NewNetwork = {
+  name: string;
+  labels: Readonly<Record<string, string>>;
+  /** No way out, and none in but from this host: being in it changes no container's default route. */
+  internal: boolean;
+  /** Its containers reach each other. */
+  openInside: boolean;
+  /** Undefined: as Docker's pools have one. Static addresses need one that was said. */
+  ipv4: { subnet: string; gateway: string; dynamicRange: string } | undefined;
+};
+
+/** A container that is in a network, or will be once it is started. */
+type Member = {
+  container: string;
+  /** The static one, else that of now; `""` without. IPv4. */
+  address: string;
+};
+
+/** A container's port on this host. */
+export type Publisher = { container: string; project: string; service: string };
+
 /** A local image. */
 export type Image = {
   id: string;
@@ -104,6 +135,16 @@ export interface Engine {
   start(id: string): Promise<void>;
   /** Sends the container's stop signal, waits its grace, then kills it. Already stopped or gone is success. */
   stop(id: string): Promise<void>;
+  /**
+   * Sends a container a signal on which it ends in its own time; its restart policy does not bring it back. Not running, or
+   * gone, is success.
+   */
+  endBySignal(id: string, signal: string): Promise<void>;
+  /**
+   * Whether somebody has sent a container its stop signal, or SIGKILL, since it was last started: it may run on until its
+   * grace is over. Docker remembers its last 256 events only. Gone is false.
+   */
+  wasToldToStop(id: string): Promise<boolean>;
   /** Stops a container as `stop` does, then starts it: one step of Docker's, which goes on when this process is killed. */
   restart(id: string): Promise<void>;
   /** Removes a container, killing it if it runs; `volumes` also removes its anonymous volumes. Gone is success. */
@@ -116,6 +157,16 @@ export interface Engine {
   disconnect(networkId: string, id: string): Promise<void>;
   /** Attaches a container to a network, with these aliases and what else the compose file says of it there. Attached is success. */
   connect(attachment: Attachment, id: string): Promise<void>;
+  /** A network by its name; undefined when there is none. */
+  network(name: string): Promise<Network | undefined>;
+  /** @returns its id. Errors: `docker`, also when the name is taken, or the subnet */
+  createNetwork(network: NewNetwork): Promise<string>;
+  /** Removes a network that no running container is in. Gone is success. */
+  removeNetwork(id: string): Promise<void>;
+  /** Containers of whatever project that are in a network of this name, in any state. */
+  members(network: string): Promise<Member[]>;
+  /** The running containers that publish this TCP port on the host. `project` and `service`: `""` for those that Compose did not make. */
+  publishers(port: number): Promise<Publisher[]>;
   /** The engine's platform, and the folder it keeps images in. */
   info(): Promise<{ os: string; architecture: string; rootDir: string }>;
   /** The id (`sha256:…`) of a local image, or undefined when this host does not have it. */
@@ -161,6 +212,8 @@ export type PullProgress = {
 export interface Registry {
   /** The digest a reference has now. Errors: `registry_denied`, `image_not_found`, `registry_unavailable`. */
   resolve(image: ImageReference, signal: AbortSignal): Promise<string>;
+  /** Asks the registry whether it has an image, by its digest if it has one, and trouble on the way is an answer. Same errors as `resolve`. */
+  assertThere(image: ImageReference, signal: AbortSignal): Promise<void>;
   /**
    * Brings `image` at `tagOrDigest` to this host; nothing is fetched when that is there already.
    * A digest leaves the host's tags alone; a tag sets it, as `docker pull` would.

@@ -3,6 +3,7 @@ export type ErrorCode =
   | "config" // the environment or a file it names cannot be used; the daemon does not start
   | "invalid" // the request makes no sense
   | "unauthorized" // no token, or one that is not accepted; the message is for the log only
+  | "forbidden" // a good token, whose rule does not cover this; the message is for the log only
   | "not_found"
   | "method_not_allowed"
   | "conflict"
@@ -20,6 +21,7 @@ export type ErrorCode =
   | "disk_full" // the image does not fit
   | "before" // a command that had to run before the rollout failed
   | "unhealthy" // the candidate did not pass the gate, or failed while it was watched
+  | "edge" // the proxy in front cannot be reached, or cannot do what is wanted of it
   | "rollout" // the candidate could not be created, started, or did not stay up
   | "interrupted" // the daemon stopped before the deployment could end
   | "internal";

@@ -42,6 +42,28 @@ test("what was here is not ours; what we brought earlier now belongs to the depl
   expect(world.store.broughtImages().map(({ deployment }) => deployment)).toEqual(["d3"]);
 });
 
+test("how far the pull has come is shown as long as it lasts, also when it fails", async () => {
+  const { world, fetch } = scene();
+  const sizes = { downloadedBytes: 5, unpackedBytes: 0, totalBytes: 9, layers: 1, layersDone: 0 };
+  const shown: unknown[] = [];
+  const journal: Ports["journal"] = {
+    event: () => undefined,
+    pulling: (...pull) => shown.push(pull),
+  };
+  const registry: Ports["registry"] = {
+    ...world.registry,
+    async pull(_image, _digest, _signal, options) {
+      options?.onProgress?.(sizes);
+      throw new Error("cut");
+    },
+  };
+  await expect(fetch("d1", { ...world, registry, journal })).rejects.toThrow("cut");
+  expect(shown).toEqual([
+    ["d1", "r.example/web:v1", sizes],
+    ["d1", "r.example/web:v1", undefined],
+  ]);
+});
+
 test("on a full disk nothing is pulled; what is here needs no room", async () => {
   const { world, fetch } = scene();
   world.disk.room = 0;

@@ -1,3 +1,4 @@
+import type { PullProgress } from "./engine.ts";
 import type { ImageReference } from "./image.ts";
 import type { Ports } from "./ports.ts";
 import { assertRoom, watchRoom } from "./preflight.ts";
@@ -14,7 +15,13 @@ export async function fetchImage(
   image: ImageReference,
   digest: string,
   platform: string | undefined,
-  { store, engine, registry, disk }: Pick<Ports, "store" | "engine" | "registry" | "disk">,
+  {
+    store,
+    engine,
+    registry,
+    disk,
+    journal,
+  }: Pick<Ports, "store" | "engine" | "registry" | "disk" | "journal">,
   signal: AbortSignal,
 ): Promise<void> {
   const text = `${image.name}@${digest}`;
@@ -24,5 +31,15 @@ export async function fetchImage(
     assertRoom(text, rootDir, disk);
     store.noteImage({ repository: image.name, digest, deployment });
   }
-  await registry.pull(image, digest, signal, { platform, onProgress: watchRoom(text, rootDir, disk) });
+  const shown = image.tag === undefined ? image.name : `${image.name}:${image.tag}`;
+  const assertFits = watchRoom(text, rootDir, disk);
+  const onProgress = (progress: PullProgress): void => {
+    assertFits(progress);
+    journal.pulling(deployment, shown, progress);
+  };
+  try {
+    await registry.pull(image, digest, signal, { platform, onProgress });
+  } finally {
+    journal.pulling(deployment, shown, undefined);
+  }
 }

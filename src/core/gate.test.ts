@@ -53,14 +53,17 @@ describe("with an HTTP health path", () => {
     expect(await gate({ http: () => 503 }, HTTP)).toEqual({
       outcome: named("did not pass within 60 s, asked was GET /health on port 3000: HTTP 503"),
       took: 60_000,
-      complaint: "HTTP 503",
+      complaint: { what: "HTTP 503", output: "" },
     });
     expect(await gate({ http: () => 503 }, { ...HTTP, timeoutMs: 5_000 })).toMatchObject({ took: 5_000 });
   });
 
   test("a status outside the wanted ones does not pass", async () => {
     const wanted = settings({ health: { ...HEALTH, status: { from: 204, to: 204 } }, port: 80 });
-    expect(await gate({ http: () => 200 }, wanted)).toMatchObject({ complaint: "HTTP 200", took: 60_000 });
+    expect(await gate({ http: () => 200 }, wanted)).toMatchObject({
+      complaint: { what: "HTTP 200" },
+      took: 60_000,
+    });
     expect(await gate({ http: () => 204 }, wanted)).toMatchObject({ outcome: "web-1" });
   });
 
@@ -68,11 +71,10 @@ describe("with an HTTP health path", () => {
     const unclear = settings({ health: HEALTH });
     expect(await gate({ exposesPorts: true }, unclear)).toMatchObject({ outcome: "web-1" });
     expect(await gate({}, unclear)).toMatchObject({
-      outcome: 'service "web" has x-deployer.health and exposes no port: say which to ask in x-deployer.port',
+      outcome: 'service "web" exposes no port: say in x-deployer.port on which it answers',
     });
     expect(await gate({}, unclear, { tcpPorts: [80, 9090] })).toMatchObject({
-      outcome:
-        'service "web" has x-deployer.health and exposes the ports 80, 9090: say which to ask in x-deployer.port',
+      outcome: 'service "web" exposes the ports 80, 9090: say in x-deployer.port on which it answers',
     });
   });
 });
@@ -88,7 +90,8 @@ describe("with a HEALTHCHECK", () => {
     const slow = { ...never, healthcheck: { startPeriodMs: 120_000, intervalMs: 10_000, retries: 5 } };
     expect(await gate(slow)).toMatchObject({
       took: 170_000,
-      outcome: named("did not pass within 170 s, asked was its HEALTHCHECK: exited with 1: not well"),
+      outcome: named("did not pass within 170 s, asked was its HEALTHCHECK: exited with 1"),
+      complaint: { what: "exited with 1", output: "not well" },
     });
     const quick = { ...never, healthcheck: { startPeriodMs: 0, intervalMs: 1_000, retries: 2 } };
     expect(await gate(quick)).toMatchObject({ took: 60_000 });

@@ -1,6 +1,6 @@
 import { describeEnd, isFinished, isRunning, shortId } from "./containers.ts";
 import { DeployerError, type ErrorCode } from "./errors.ts";
-import { ask, type Check, checkOf, describeCheck } from "./health.ts";
+import { ask, type Check, checkOf, type Complaint, describeCheck } from "./health.ts";
 import type { Container } from "./engine.ts";
 import type { Clock, Ports } from "./ports.ts";
 import type { Settings } from "./settings.ts";
@@ -22,7 +22,7 @@ const KILLED = 137;
 const TOLD_WITHIN_MS = 500;
 
 /** What the last look found wrong with each container, by its id: the gate writes it down for the diagnosis. */
-export type Complaints = Map<string, string>;
+export type Complaints = Map<string, Complaint>;
 
 /**
  * Starts containers that do not run and waits until all pass: three good answers in a row, or where nothing can be asked
@@ -65,7 +65,7 @@ async function pass(
     const isUp = check.kind === "running" ? clock.now() - begin >= STAYS_RUNNING_MS : passes >= PASSES;
     if (isUp) return assertLives(first, await engine.container(first.id));
     if (clock.now() >= deadline)
-      throw late(container, check, clock.now() - begin, complaint ?? passedOnly(passes));
+      throw late(container, check, clock.now() - begin, complaint?.what ?? passedOnly(passes));
     await clock.sleep(ASK_EVERY_MS, signal);
   }
 }
@@ -107,7 +107,7 @@ export function leftUntil(deadline: number, clock: Pick<Clock, "now">): number {
 export function noteComplaint(
   complaints: Complaints,
   { id }: { id: string },
-  complaint: string | undefined,
+  complaint: Complaint | undefined,
 ): void {
   if (complaint === undefined) complaints.delete(id);
   else complaints.set(id, complaint);

@@ -10,6 +10,14 @@ export type Check =
   /** Nothing but that it goes on running. */
   | { kind: "running" };
 
+/** What was found wrong with a container when it was asked. */
+export type Complaint = {
+  /** In our words. */
+  what: string;
+  /** What the container printed about it; "" for nothing. Kept apart: not everybody may see it. */
+  output: string;
+};
+
 /** For one HTTP answer. A slower one is a failure: whoever visits would not wait either. */
 const ANSWER_WITHIN_MS = 5_000;
 
@@ -46,7 +54,7 @@ export async function ask(
   check: Check,
   { engine, probe }: Pick<Ports, "engine" | "probe">,
   withinMs: number,
-): Promise<string | undefined> {
+): Promise<Complaint | undefined> {
   try {
     switch (check.kind) {
       case "http": {
@@ -58,33 +66,34 @@ export async function ask(
           Math.min(ANSWER_WITHIN_MS, withinMs),
         );
         const isWell = request.status.from <= status && status <= request.status.to;
-        return isWell ? undefined : `HTTP ${status}`;
+        return isWell ? undefined : { what: `HTTP ${status}`, output: "" };
       }
       case "command": {
         const { argv } = check.healthcheck;
         const timeoutMs = Math.min(check.healthcheck.timeoutMs, withinMs);
         const { exitCode, output } = await engine.exec(container.id, argv, timeoutMs);
         if (exitCode === 0) return undefined;
-        const how = exitCode === undefined ? `took over ${timeoutMs / 1000} s` : `exited with ${exitCode}`;
-        return output === "" ? how : `${how}: ${output}`;
+        const what = exitCode === undefined ? `took over ${timeoutMs / 1000} s` : `exited with ${exitCode}`;
+        return { what, output };
       }
       case "running":
         return undefined;
     }
   } catch (error) {
     // It may have ended between the look at it and the question, or not have an address yet.
-    return publicMessage(error);
+    return { what: publicMessage(error), output: "" };
   }
 }
 
-function portOf({ tcpPorts, service }: Container, { port }: Settings): number {
+/** The port a container answers on. Errors: `compose_file`, when that is not clear. */
+export function portOf({ tcpPorts, service }: Container, { port }: Settings): number {
   if (port !== undefined) return port;
   const [only, ...others] = tcpPorts;
   if (only !== undefined && others.length === 0) return only;
   const which = only === undefined ? "exposes no port" : `exposes the ports ${tcpPorts.join(", ")}`;
   throw new DeployerError(
     "compose_file",
-    `service "${service}" has x-deployer.health and ${which}: say which to ask in x-deployer.port`,
+    `service "${service}" ${which}: say in x-deployer.port on which it answers`,
   );
 }
 

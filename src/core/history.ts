@@ -1,4 +1,7 @@
+import type { Scope } from "./caller.ts";
 import type { Deployment, DeploymentStatus } from "./deployment.ts";
+import type { PullProgress } from "./engine.ts";
+import type { Rejection } from "./rejection.ts";
 
 /** Which step of a deployment an event is about; `log` is what is said beside the steps. */
 export type Phase =
@@ -14,6 +17,7 @@ export type Phase =
   | "creating"
   | "gating"
   | "switching"
+  | "edge"
   | "watching"
   | "committed"
   | "draining"
@@ -38,7 +42,12 @@ export type DeploymentEvent = {
 /** The story of a deployment, told to people while it happens. It never throws: what cannot be told is done all the same. */
 export interface Journal {
   event(deployment: string, phase: Phase, level: DeploymentEvent["level"], text: string): void;
+  /** How far the pull of an image has come, undefined when it is over: shown to whoever looks now, kept nowhere. */
+  pulling(deployment: string, image: string, progress: PullProgress | undefined): void;
 }
+
+/** A pull under way, of the image with this name. */
+export type Pull = PullProgress & { image: string };
 
 /** What a list tells of a deployment. */
 export type DeploymentSummary = Omit<Deployment, "diagnoses">;
@@ -48,13 +57,24 @@ export type DeploymentQuery = {
   /** Those that one of their services is. */
   service: string | undefined;
   status: DeploymentStatus | undefined;
+  /** Only those all of whose services are among these. */
+  readable: Scope;
   /** Only those older than this one, which need not be there any more. */
   before: { createdAt: number; id: string } | undefined;
   limit: number;
 };
 
 /** What reads one deployment until `expiresAt` (milliseconds since the epoch), known by its hash only. */
-export type ReadKey = { hash: string; deployment: string; expiresAt: number };
+export type ReadKey = {
+  hash: string;
+  deployment: string;
+  /** Whether it shows what containers printed. */
+  output: boolean;
+  expiresAt: number;
+};
+
+/** So many at a time read one deployment: whoever repeats a request has another one by each answer. */
+export const MOST_READ_KEYS = 1_000;
 
 /** What has happened, kept for people; nothing is decided by it. */
 export interface History {
@@ -63,9 +83,14 @@ export interface History {
   addEvent(deployment: string, event: Omit<DeploymentEvent, "seq">): void;
   /** At most `limit` events with a number above `after`, in order. */
   events(deployment: string, after: number, limit: number): DeploymentEvent[];
-  saveReadKey(key: ReadKey): void;
+  /** @returns false when its deployment has `MOST_READ_KEYS` already, and the key is not kept */
+  saveReadKey(key: ReadKey): boolean;
   readKey(hash: string): ReadKey | undefined;
   dropExpiredReadKeys(now: number): void;
+  /** One after the other, in one transaction; of all only the last `KEPT_REJECTIONS` stay. */
+  addRejections(rejections: readonly Rejection[]): void;
+  /** The last ones, newest first. */
+  rejections(limit: number): Rejection[];
   /**
    * Removes up to `batch` deployments with their events, oldest first: those created before `createdBefore`, and those
    * beyond the `keep` newest; never an unfinished one or that of a pin or a version.

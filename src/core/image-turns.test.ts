@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
 
+import { kept } from "../../test/fakes/kept.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld } from "../../test/fakes/world.ts";
 import { parseImage } from "./image.ts";
 import { pullAfterRemovals } from "./image-turns.ts";
 
+const REMOVALS = 500;
 const NEVER = new AbortController().signal;
 const IMAGE = parseImage("web:v1")!;
 
@@ -47,4 +49,13 @@ test("pulls and removals do not wait for a pull", async () => {
   expect(await engine.removeImage("old:1")).toBe("removed");
   slow.resolve();
   await pulled;
+});
+
+test("removals that have ended leave nothing in memory", async () => {
+  const { engine } = scene();
+  const remove = async () => {
+    for (let n = 0; n < REMOVALS; n += 1) await engine.removeImage(`old:${n}`);
+  };
+  await remove();
+  expect(await kept("Array", remove)).toBeLessThan(REMOVALS / 10);
 });

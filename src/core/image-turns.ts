@@ -14,7 +14,8 @@ export function pullAfterRemovals<E extends Pick<Engine, "removeImage">>(
       ...engine,
       removeImage(name) {
         const removal = engine.removeImage(name);
-        removals = Promise.allSettled([removals, removal]);
+        // Without its results: they would hold those of all removals before.
+        removals = Promise.allSettled([removals, removal]).then(() => undefined);
         return removal;
       },
     },

@@ -50,6 +50,11 @@ export function parseImage(text: string): ImageReference | undefined {
   return { name, registry, path: isOfficial ? `library/${path}` : path, tag, digest };
 }
 
+/** `docker.io/library/nginx`: the same text for every spelling of one repository. */
+export function repositoryOf({ registry, path }: ImageReference): string {
+  return `${registry}/${path}`;
+}
+
 export function sameRepository(a: ImageReference, b: ImageReference): boolean {
   return a.registry === b.registry && a.path === b.path;
 }

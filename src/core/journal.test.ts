@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { fakeClock, START } from "../../test/fakes/clock.ts";
+import { fakeClock, never, START } from "../../test/fakes/clock.ts";
 import { queued } from "../../test/fakes/deployment.ts";
 import { fakeLog } from "../../test/fakes/log.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
@@ -10,8 +10,9 @@ function scene() {
   const store = fakeStore();
   for (const id of ["d1", "d2"]) store.insert(queued(id));
   const log = fakeLog();
-  const journal = new LiveJournal(store, fakeClock(), log);
-  return { store, log, journal };
+  const clock = fakeClock();
+  const journal = new LiveJournal(store, clock, log);
+  return { store, log, clock, journal };
 }
 
 test("an event is in the store when those who follow its deployment are woken, and nobody else is", () => {
@@ -24,6 +25,26 @@ test("an event is in the store when those who follow its deployment are woken, a
   expect(store.events("d1", 0, 10)).toEqual([
     { seq: 1, at: START, phase: "pulled", level: "info", text: "web:v2 is on this host" },
   ]);
+});
+
+const NONE = { downloadedBytes: 0, unpackedBytes: 0, totalBytes: 0, layers: 1, layersDone: 0 };
+
+test("a pull is shown while it goes on, a few times a second, and kept nowhere", async () => {
+  const { journal, store, clock } = scene();
+  let woken = 0;
+  journal.watch("d1", () => (woken += 1));
+  for (let bytes = 1; bytes <= 100; bytes += 1) {
+    journal.pulling("d1", "web:v2", { ...NONE, downloadedBytes: bytes });
+    await clock.sleep(10, never());
+  }
+  expect(woken).toBe(4);
+  expect(journal.pulls("d1")).toEqual([{ image: "web:v2", ...NONE, downloadedBytes: 76 }]);
+  journal.pulling("d1", "db:v1", NONE);
+  expect(journal.pulls("d1").map(({ image }) => image)).toEqual(["web:v2", "db:v1"]);
+  expect(journal.pulls("d2")).toEqual([]);
+  for (const image of ["web:v2", "db:v1"]) journal.pulling("d1", image, undefined);
+  expect(journal.pulls("d1")).toEqual([]);
+  expect(store.events("d1", 0, 10)).toEqual([]);
 });
 
 test("who has stopped watching is left alone, also when it stops twice", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { running } from "../../test/fakes/deployment.ts";
+import { kept } from "../../test/fakes/kept.ts";
 import { service } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { DeployerError } from "./errors.ts";
@@ -240,6 +241,17 @@ describe("while it lives", () => {
     };
     await live({ ...world, engine }, MINUTE);
     expect(questions).toBe(60);
+  });
+
+  test("it may live for long: looks at what runs leave nothing in memory", async () => {
+    const world = shop();
+    const looks = 500;
+    const stop = new AbortController();
+    const life = keepUp("boot 1", () => undefined, world, stop.signal);
+    await world.clock.sleep(MINUTE);
+    expect(await kept("Promise", () => world.clock.sleep(looks * 10 * SECOND))).toBeLessThan(looks / 10);
+    stop.abort(new DeployerError("interrupted", "stopped"));
+    await life;
   });
 
   test("nothing is written while nothing changes", async () => {

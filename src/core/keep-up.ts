@@ -2,6 +2,7 @@ import { removeDoneBefore } from "./before-commands.ts";
 import { bringUp } from "./bring-up.ts";
 import { isFinished, isRunning } from "./containers.ts";
 import { publicMessage } from "./errors.ts";
+import { FollowRunning } from "./follow-running.ts";
 import type { Container } from "./engine.ts";
 import type { Ports } from "./ports.ts";
 import { unlessAborted } from "./wait.ts";
@@ -69,21 +70,24 @@ async function serveUntil(
   signal: AbortSignal,
 ): Promise<void> {
   const away = new AbortController();
-  const went = gone.then(() => away.abort());
+  void gone.then(() => away.abort());
+  // Not a race with `gone`: each would leave something with that promise, which has no end as long as Docker lives.
+  const awayOrStop = AbortSignal.any([away.signal, signal]);
   const pause = new Pause();
+  const follow = new FollowRunning(ports);
   const pending = new Set(comeBack);
   let bringUpAt = ports.clock.now();
-  while (!away.signal.aborted && !signal.aborted) {
+  while (!awayOrStop.aborted) {
     if (ports.clock.now() >= bringUpAt) {
       const done = await tryBringUp(pending, ports, signal);
       if (done) pending.clear();
       bringUpAt = done ? Number.POSITIVE_INFINITY : ports.clock.now() + pause.next();
     }
-    await look(start, pending, ports).catch((error: unknown) =>
+    await look(start, pending, follow, ports).catch((error: unknown) =>
       ports.log.debug("could not look at what runs", { error }),
     );
     const wait = Math.min(LOOK_EVERY_MS, Math.max(bringUpAt - ports.clock.now(), 0));
-    await Promise.race([went, ports.clock.sleep(wait, signal).catch(() => undefined)]);
+    await ports.clock.sleep(wait, awayOrStop).catch(() => undefined);
   }
 }
 
@@ -103,6 +107,7 @@ async function tryBringUp(comeBack: Set<string>, ports: Ports, signal: AbortSign
 async function look(
   start: string,
   pending: ReadonlySet<string>,
+  follow: FollowRunning,
   { store, engine, clock }: Ports,
 ): Promise<void> {
   const project = store.projectName();
@@ -113,6 +118,7 @@ async function look(
     !isFinished(container) &&
     clock.now() - Date.parse(container.finishedAt) < ENDED_RECENTLY_MS;
   const containers = await engine.containers(project);
+  follow.look({ name: project }, containers);
   const running = containers
     .filter((container) => isRunning(container) || ranLately(container) || pending.has(container.id))
     .map(({ id }) => id)

@@ -39,11 +39,16 @@ export class Pending {
     await Promise.allSettled([...this.#entries.values()].map(({ end }) => end.promise));
   }
 
-  /** To those who wait or follow, and to the log, what is on disk already. */
+  /** To those who follow, to the log and to those who wait, what is on disk already. */
   tell(ended: Deployment): void {
+    tellEnd(ended.id, ended, this.#ports);
+    this.settle(ended);
+  }
+
+  /** To the log and to those who wait, what is on disk and told already. */
+  settle(ended: Deployment): void {
     const { clock, log } = this.#ports;
     const { id, kind, parts, status, changed, reason } = ended;
-    tellEnd(id, ended, this.#ports);
     const fields = {
       deployment: id,
       kind,

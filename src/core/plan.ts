@@ -14,17 +14,23 @@ import { chooseStrategy } from "./strategy.ts";
 import type { Goal, Target } from "./target.ts";
 import { numberOf } from "./versions.ts";
 
-/** By service. */
-export type Strategies = ReadonlyMap<string, Strategy>;
+type Chosen = { strategy: Strategy; bringsEdge: boolean };
 
-/** Errors: `not_deployable`, for a service that cannot be rolled out as its settings want, or not together with the others. */
+/** By service. */
+export type Strategies = ReadonlyMap<string, Chosen>;
+
+/**
+ * @param bringEdge services whose old containers have the ports of the edge
+ * Errors: `not_deployable`, for a service that cannot be rolled out as its settings want, or not together with the others.
+ */
 export async function chooseStrategies(
   deployment: Deployment,
   { project, targets }: Goal,
+  bringEdge: ReadonlySet<string>,
   ports: Ports,
 ): Promise<Strategies> {
   const together = new Set(targets.map(({ service }) => service.name));
-  const chosen = new Map<string, Strategy>();
+  const chosen = new Map<string, Chosen>();
   for (const { service, image } of targets) {
     const owner = service.sharesWith.find((name) => together.has(name));
     if (owner !== undefined)
@@ -33,10 +39,11 @@ export async function chooseStrategies(
         `"${service.name}" lives in the namespaces or volumes of "${owner}": deploy them one after the other`,
       );
     const runs = (await containersOf(project, service, ports.engine)).some(isKeptUp);
-    const now = { hasImageVolumes: image.hasVolumes, runs };
+    const bringsEdge = bringEdge.has(service.name);
+    const now = { hasImageVolumes: image.hasVolumes, runs, bringsEdge };
     const { strategy, reason } = chooseStrategy(service, project, now);
     storyOf(deployment, ports)("strategy", `${service.name}: ${strategy}, ${reason}`);
-    chosen.set(service.name, strategy);
+    chosen.set(service.name, { strategy, bringsEdge });
   }
   return chosen;
 }
@@ -52,11 +59,12 @@ export async function planRollout(
   for (const target of inOrder(goal)) {
     const { service, version } = target;
     const old = await containersOf(goal.project, service, ports.engine);
-    const strategy = strategies.get(service.name) ?? "recreate";
+    const { strategy, bringsEdge } = chosenFor(service, strategies);
     plans.push({
       service: service.name,
       strategy,
       inPlace: strategy === "recreate" && isReplacedByCompose(service, old),
+      bringsEdge,
       version: {
         service: service.name,
         imageText: target.imageText,
@@ -74,6 +82,12 @@ export async function planRollout(
   }
   saveProgress(deployment, { plans }, ports);
   return plans;
+}
+
+function chosenFor({ name }: Service, strategies: Strategies): Chosen {
+  const chosen = strategies.get(name);
+  if (chosen === undefined) throw new DeployerError("internal", `no strategy for ${name}`);
+  return chosen;
 }
 
 /** Those that others of the same deployment depend on come first. */

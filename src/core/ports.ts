@@ -1,4 +1,5 @@
 import type { Compose } from "./compose.ts";
+import type { Edge } from "./edge.ts";
 import type { Engine, Registry } from "./engine.ts";
 import type { Journal } from "./history.ts";
 import type { HealthRequest } from "./settings.ts";
@@ -49,6 +50,7 @@ export type Ports = {
   disk: Disk;
   compose: Compose;
   registry: Registry;
+  edge: Edge;
   store: Store;
   journal: Journal;
   clock: Clock;

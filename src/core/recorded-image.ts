@@ -15,7 +15,7 @@ export async function bringRecordedImage(
   { service, imageText, digest }: Pick<Pin, "service" | "imageText" | "digest">,
   deployment: string,
   platform: string | undefined,
-  ports: Pick<Ports, "store" | "engine" | "registry" | "disk">,
+  ports: Pick<Ports, "store" | "engine" | "registry" | "disk" | "journal">,
   signal: AbortSignal,
 ): Promise<void> {
   const image = parseImage(imageText);

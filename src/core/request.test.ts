@@ -2,9 +2,8 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { requestFor } from "../../test/fakes/deployment.ts";
-import { service, settings } from "../../test/fakes/service.ts";
+import { project, service, settings } from "../../test/fakes/service.ts";
 import { DeployerError, type ErrorCode } from "./errors.ts";
-import type { Project } from "./compose.ts";
 import { authorise, type DeployRequest, parseRequest, parseRollback } from "./request.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -229,19 +228,14 @@ test.each([
   expect(() => parseRollback(bytes(body))).toThrow(expect.objectContaining({ code: "invalid", message }));
 });
 
-const PROJECT: Project = {
-  name: "shop",
-  services: new Map(
-    [
-      service("web", {
-        image: "ghcr.io/acme/web:v1",
-        settings: settings({ images: ["ghcr.io/acme/web-next", "not an image"] }),
-      }),
-      service("worker", { image: "ghcr.io/acme/web:v1" }),
-      service("local", { image: undefined }),
-    ].map((each) => [each.name, each]),
-  ),
-};
+const PROJECT = project([
+  service("web", {
+    image: "ghcr.io/acme/web:v1",
+    settings: settings({ images: ["ghcr.io/acme/web-next", "not an image"] }),
+  }),
+  service("worker", { image: "ghcr.io/acme/web:v1" }),
+  service("local", { image: undefined }),
+]);
 
 test.each([
   ["the file's image", undefined],

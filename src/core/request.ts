@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { BASE64 } from "./base64.ts";
 import type { DeploymentRequest } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import { parseImage, sameRepository } from "./image.ts";
@@ -26,9 +27,6 @@ const RollbackBody = z.object({
   to: z.string().nullish(),
   force: z.boolean().nullish(),
 });
-
-/** Standard alphabet, padding required, as Go's base64.StdEncoding: the original's decoder. */
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /**
  * Reads a `/deploy` body: JSON when it begins with `{`, else base64 of that JSON. It names one `service` or several

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 
+import { EDGE } from "../../test/fakes/edge.ts";
 import { fakeWorld } from "../../test/fakes/world.ts";
-import { service } from "../../test/fakes/service.ts";
+import { service, settings } from "../../test/fakes/service.ts";
+import { bringUp } from "./bring-up.ts";
 import { restart } from "./restart.ts";
 
 const never = new AbortController().signal;
@@ -73,4 +75,33 @@ test("what lives in its namespaces is made anew afterwards", async () => {
   await restart("web", world, never);
   const changes = world.calls.filter((call) => /^(restart|recreate)/.test(call));
   expect(changes).toEqual([`restart ${web.id}`, expect.stringMatching(/^recreate sidecar/)]);
+});
+
+test("behind the edge requests go to the others meanwhile, and wait where there is none", async () => {
+  const routed = settings({ port: 3000, routes: [{ host: undefined, path: "/" }] });
+  for (const [replicas, meanwhile] of [
+    [1, ["hold web 30000 2000", "drained web web-1", "restart web-1", "release web"]],
+    [
+      2,
+      [
+        "direct web to web-2:3000",
+        "drained web web-1",
+        "restart web-1",
+        "direct web to web-1:3000 web-2:3000",
+        "direct web to web-1:3000",
+        "drained web web-2",
+        "restart web-2",
+        "direct web to web-1:3000 web-2:3000",
+      ],
+    ],
+  ] as const) {
+    const world = fakeWorld([service("web", { replicas, settings: routed })], EDGE);
+    for (let n = 0; n < replicas; n += 1) world.add("web");
+    await bringUp(new Set(), world, never);
+    world.calls.length = 0;
+    await restart("web", world, never);
+    expect(world.calls.filter((call) => /^(hold|drained|restart|release|direct)/.test(call))).toEqual([
+      ...meanwhile,
+    ]);
+  }
 });

@@ -7,6 +7,7 @@ import type { Container } from "./engine.ts";
 import type { Ports } from "./ports.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";
+import { unnoticed } from "./unnoticed.ts";
 
 export type Restarted = {
   /** Ids of the containers, the same as before. */
@@ -17,7 +18,7 @@ export type Restarted = {
 
 /**
  * Has Docker restart the containers of a service in its turn, each gated before the next one, so that of several the
- * others serve meanwhile. Image and configuration stay what they are: this is no deployment, nothing is pulled or created.
+ * others serve meanwhile; behind the edge no visitor notices. Image and configuration stay what they are: this is no deployment, nothing is pulled or created.
  * Errors: `not_found`, `compose_file`, `docker`, `conflict` for a service without a container, `rollout` and `unhealthy`
  * for a container that does not come up, with what serves then.
  */
@@ -49,8 +50,10 @@ async function restartInTurn(
   try {
     for (const container of containers) {
       log.info("restarting a container", { service: service.name, container: shortId(container) });
-      await engine.restart(container.id);
-      noteRunning(await startAndPass([container], service.settings, ports, signal), [], ports);
+      await unnoticed(container.id, project, service, ports, async () => {
+        await engine.restart(container.id);
+        noteRunning(await startAndPass([container], service.settings, ports, signal), [], ports);
+      });
     }
   } catch (error) {
     log.error("a service could not be restarted", { service: service.name, error });

@@ -1,11 +1,12 @@
 import { deploy } from "./deploy.ts";
-import type { Deployment, Outcome } from "./deployment.ts";
+import { type Deployment, type Outcome, servicesOf } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import type { Ports } from "./ports.ts";
 import { isCommitted, progressOf, saveProgress } from "./progress.ts";
 import { bringBack, diagnoseCandidates, goBack } from "./roll-back.ts";
 import { switchOver } from "./rollout.ts";
 import { tidyUp } from "./tidy-up.ts";
+import { tryTo } from "./try-to.ts";
 
 /** How often a deployment is begun before it is given up: it may be what kills the daemon. */
 const ATTEMPTS = 3;
@@ -29,6 +30,8 @@ const INTERRUPTED = {
 export async function resume(deployment: Deployment, ports: Ports, signal: AbortSignal): Promise<Outcome> {
   const project = { name: ports.store.projectName() ?? "" };
   const progress = progressOf(deployment, ports);
+  if (servicesOf(deployment).some((service) => ports.edge.isRouted(service)))
+    await tryTo("the edge is not as it was", deployment, ports, () => ports.edge.rejoin());
   if (isCommitted(deployment, ports)) return await tidyUp(deployment, project, [], ports);
   switch (progress.stage) {
     case "switching": {

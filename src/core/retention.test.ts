@@ -19,7 +19,7 @@ function scene() {
   const stop = new AbortController();
   const left = () =>
     store
-      .list({ service: undefined, status: undefined, before: undefined, limit: 100_000 })
+      .list({ service: undefined, status: undefined, readable: "all", before: undefined, limit: 100_000 })
       .map(({ id }) => id)
       .toReversed();
   return { ...ports, ports, add, stop, left };
@@ -56,7 +56,7 @@ test("and every hour what has become too old, and keys that have expired", async
   const { ports, add, stop, left, clock, store } = scene();
   add("soon", START - 90 * DAY_MS + HOUR_MS);
   add("young", START);
-  store.saveReadKey({ hash: "h", deployment: "young", expiresAt: START + HOUR_MS });
+  store.saveReadKey({ hash: "h", deployment: "young", output: true, expiresAt: START + HOUR_MS });
   clock.at(HOUR_MS - 1, () => {
     expect(left()).toEqual(["soon", "young"]);
     expect(store.readKey("h")).toBeDefined();

@@ -3,6 +3,8 @@ import { type Deployment, type Outcome, servicesOf } from "./deployment.ts";
 import { diagnose } from "./diagnosis.ts";
 import { type ErrorCode, errorCode, publicMessage } from "./errors.ts";
 import type { Complaints } from "./gate.ts";
+import { removeEdgeAgain } from "./first-move.ts";
+import { letFailedEnd, sendToOld, settleRequests } from "./hand-over.ts";
 import { hideFromPeers } from "./names.ts";
 import type { Named } from "./compose.ts";
 import type { Engine } from "./engine.ts";
@@ -13,7 +15,8 @@ import { restore } from "./restore.ts";
 import type { Rollout } from "./rollout-under-way.ts";
 import { describeServing } from "./serving.ts";
 import { renewSharersOf } from "./sharers.ts";
-import type { Plan } from "./store.ts";
+import type { Plan, Progress } from "./store.ts";
+import { tryTo } from "./try-to.ts";
 
 /** How long the way back waits for Docker. */
 const DOCKER_RETURNS_WITHIN_MS = 300_000;
@@ -32,11 +35,10 @@ export async function goBack(
   ports.journal.event(deployment.id, "going_back", "error", failure.message);
   const hasSwitched = progressOf(deployment, ports).stage === "switching";
   await hideCandidates(deployment, ports);
-  await tryTo(
-    "the way back could not be written down",
-    async () => saveProgress(deployment, { failure, ...(hasSwitched ? { stage: "going_back" } : {}) }, ports),
-    deployment,
-    ports,
+  const { plans } = progressOf(deployment, ports);
+  if (hasSwitched) await Promise.all(plans.map((plan) => sendToOld(plan, deployment, ports)));
+  await tryTo("the way back could not be written down", deployment, ports, async () =>
+    saveProgress(deployment, { failure, ...(hasSwitched ? { stage: "going_back" } : {}) }, ports),
   );
   await diagnoseCandidates(deployment, project, complaints, ports);
   return await bringBack(failure, deployment, project, ports);
@@ -58,16 +60,26 @@ export async function bringBack(
   const dockerUntil = ports.clock.now() + DOCKER_RETURNS_WITHIN_MS;
   for (const plan of plans.toReversed()) {
     try {
-      const isRestored = await restoreWithDocker(plan, project, dockerUntil, ports);
-      const wasStopped = isRestored || (stage !== "preparing" && (await runsSince(deployment, plan, ports)));
+      if (stage !== "preparing") {
+        await sendToOld(plan, deployment, ports);
+        await letFailedEnd(plan, deployment, ports);
+      }
+      const isRestored = await withDocker(dockerUntil, ports, () => restoreOne(plan, stage, project, ports));
+      const wasStopped =
+        isRestored ||
+        (stage !== "preparing" &&
+          (await withDocker(dockerUntil, ports, () => runsSince(deployment, plan, ports))));
       if (wasStopped) notes.push(...(await renewSharersOf(plan.service, ports)));
       const wasBeside =
         stage !== "preparing" && plan.strategy === "rolling" && plan.before.running.length > 0;
       touched ||= wasStopped || wasBeside;
+      if (stage !== "preparing")
+        await settleRequests(plan.service, plan.before.recorded, deployment, project, ports);
     } catch (error) {
       const { service } = plan;
       ports.log.error("rollback failed: a person is needed", { deployment: deployment.id, service, error });
       stuck.push(publicMessage(error));
+      await ports.edge.release(service).catch(() => undefined);
     }
   }
   const serving = await describeServing(servicesOf(deployment), ports);
@@ -97,7 +109,7 @@ async function runsSince(
 async function hideCandidates(deployment: Deployment, ports: Ports): Promise<void> {
   const rolling = progressOf(deployment, ports).plans.filter(({ strategy }) => strategy === "rolling");
   for (const candidate of rolling.flatMap(({ candidates }) => candidates))
-    await tryTo("a candidate could not be hidden", () => hideFromPeers(candidate, ports), deployment, ports);
+    await tryTo("a candidate could not be hidden", deployment, ports, () => hideFromPeers(candidate, ports));
 }
 
 /** Once; a way back that was killed before it came to that makes up for it. */
@@ -109,39 +121,39 @@ export async function diagnoseCandidates(
 ): Promise<void> {
   const { plans, diagnoses } = progressOf(deployment, ports);
   if (diagnoses.length > 0) return;
-  const look = async (): Promise<void> => {
+  await tryTo("what failed could not be looked at", deployment, ports, async () => {
     for (const { service, before } of plans) {
       for (const { id } of await containersOf(project, { name: service }, ports.engine))
         if (!before.all.includes(id)) await diagnose(deployment, id, complaints, ports);
     }
-  };
-  await tryTo("what failed could not be looked at", look, deployment, ports);
+  });
+}
+
+/** @returns whether anything that served had to be started again */
+async function restoreOne(
+  plan: Plan,
+  stage: Progress["stage"],
+  project: Named,
+  ports: Ports,
+): Promise<boolean> {
+  const { before, service } = plan;
+  if (stage !== "preparing")
+    await removeEdgeAgain(plan, ports).catch((error: unknown) =>
+      ports.log.warn("the edge has a port that an old container needs", { service, error }),
+    );
+  return await restore(before, project, { name: service }, ports);
 }
 
 /** The way back waits for a Docker that is being restarted: half of it would leave both versions to come back. */
-async function restoreWithDocker(
-  { before, service }: Plan,
-  project: Named,
-  deadline: number,
-  ports: Ports,
-): Promise<boolean> {
+async function withDocker<T>(deadline: number, ports: Ports, work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await persist(() => restore(before, project, { name: service }, ports), ports.clock);
+      return await persist(work, ports.clock);
     } catch (error) {
       if (ports.clock.now() >= deadline || (await answers(ports.engine))) throw error;
       await ports.clock.sleep(ASK_DOCKER_EVERY_MS);
     }
   }
-}
-
-async function tryTo(
-  what: string,
-  work: () => Promise<void>,
-  deployment: Deployment,
-  ports: Ports,
-): Promise<void> {
-  await work().catch((error: unknown) => ports.log.warn(what, { deployment: deployment.id, error }));
 }
 
 async function answers(engine: Engine): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { notDone } from "./candidates.ts";
 import { shortId } from "./containers.ts";
 import { startAndPass } from "./gate.ts";
+import { sendToNew } from "./hand-over.ts";
 import { hideFromPeers, showToPeers } from "./names.ts";
 import type { Container } from "./engine.ts";
 import type { Rollout } from "./rollout-under-way.ts";
@@ -32,5 +33,6 @@ export async function showAll(plan: Plan, settings: Settings, rollout: Rollout):
     const toPass = await notDone([candidate], ports);
     passed.push(...(await startAndPass(toPass, settings, ports, signal, complaints)));
   }
+  await sendToNew(plan, settings, passed, rollout);
   return passed;
 }

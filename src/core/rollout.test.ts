@@ -305,7 +305,7 @@ describe("once committed, nothing turns success into failure", () => {
     here.fail(call);
     expect(await deployV2(here)).toMatchObject({ status: "succeeded", changed: true });
     expect(here.ps()).toContain("web-2 running web:v2");
-    expect(here.log.lines.map(({ message }) => message)).toContain("tidying up after a deployment failed");
+    expect(here.log.lines.map(({ message }) => message)).toContain("tidying up failed");
   });
 
   test("the signal comes too late", async () => {

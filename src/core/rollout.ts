@@ -4,7 +4,9 @@ import { shortId } from "./containers.ts";
 import { type Deployment, nameOf, type Outcome } from "./deployment.ts";
 import { drain } from "./drain.ts";
 import { DeployerError } from "./errors.ts";
+import { bringEdgeAfter } from "./first-move.ts";
 import { startAndPass } from "./gate.ts";
+import { assertPorts, holdRequests, sendToNew } from "./hand-over.ts";
 import { planRollout, type Strategies } from "./plan.ts";
 import type { Service } from "./compose.ts";
 import type { Container } from "./engine.ts";
@@ -40,6 +42,7 @@ export async function rollOut(
   try {
     for (const plan of planned)
       if (!plan.inPlace) await createBeside(plan, project, serviceOf(plan, goal), rollout);
+    for (const plan of plansOf(rollout)) await assertPorts(plan, await settingsOf(plan, ports), ports);
     for (const plan of plansOf(rollout))
       if (plan.strategy === "rolling") await startUnseen(plan, await settingsOf(plan, ports), rollout);
     signal.throwIfAborted();
@@ -80,12 +83,17 @@ async function replace(plan: Plan, settings: Settings, rollout: Rollout): Promis
   const old = plan.before.all.map((id) => shortId({ id })).join(", ") || "nothing: none was there";
   tell("switching", `${plan.service}: ${plan.inPlace ? "Compose replaces" : "stopping"} ${old}`);
   ports.log.info("switching", { deployment: deployment.id, service: plan.service, old: plan.before.all });
+  await holdRequests(plan, settings, rollout);
   const { candidates } = plan.inPlace ? await createInPlace(plan, rollout) : plan;
   await drain(deployment, plan.before, { name: plan.service }, ports);
   for (const id of plan.before.all) await ports.engine.stop(id);
+  await bringEdgeAfter(plan, deployment, ports);
   signal.throwIfAborted();
   tell("gating", `${plan.service}: starting ${candidates.map(shortId).join(", ")}`);
-  return await startAndPass(await notDone(candidates, ports), settings, ports, signal, complaints);
+  const toPass = await notDone(candidates, ports);
+  const passed = await startAndPass(toPass, settings, ports, signal, complaints);
+  await sendToNew(plan, settings, passed, rollout);
+  return passed;
 }
 
 /** What has passed the gate, and by what it is watched. */

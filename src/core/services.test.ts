@@ -55,6 +55,7 @@ test("one that runs as the compose file says", async () => {
     deployment: undefined,
     drift: [],
     versions: [],
+    edge: undefined,
   });
 });
 

@@ -2,8 +2,10 @@ import { isKeptUp, isRunning } from "./containers.ts";
 import { parseImage } from "./image.ts";
 import { withImage } from "./pins.ts";
 import type { Project, Service } from "./compose.ts";
+import type { ServerState } from "./edge.ts";
 import type { Container } from "./engine.ts";
 import type { Ports } from "./ports.ts";
+import type { Route } from "./settings.ts";
 import type { Pin } from "./store.ts";
 import { type VersionState, versionStates } from "./version-states.ts";
 
@@ -28,6 +30,8 @@ export type ServiceState = {
   drift: Drift[];
   /** What it can go back to, last committed first; what it runs is one of them. */
   versions: VersionState[];
+  /** How it stands behind the edge; undefined without a route. */
+  edge: { routes: readonly Route[]; servers: readonly ServerState[] } | undefined;
 };
 
 /** How a service differs from the compose file and its pin. */
@@ -89,7 +93,8 @@ export function createServices(ports: Ports): () => Promise<ServiceState[]> {
       const pin = pins.get(service.name);
       const kept = ports.store.versions(service.name);
       const versions = await versionStates(kept, images, heldBy(service, pin), ports.engine);
-      states.push({ ...stateOf(service, pin, own, isReconfigured), versions });
+      const edge = await edgeOf(service, ports);
+      states.push({ ...stateOf(service, pin, own, isReconfigured), versions, edge });
     }
     return states;
   };
@@ -100,7 +105,7 @@ function stateOf(
   pin: Pin | undefined,
   containers: Container[],
   isReconfigured: boolean,
-): Omit<ServiceState, "versions"> {
+): Omit<ServiceState, "versions" | "edge"> {
   const holding = heldBy(service, pin);
   const image = holding?.imageText ?? service.image ?? service.builtImage;
   const up = containers.filter(isKeptUp);
@@ -121,6 +126,15 @@ function stateOf(
     deployment: holding?.deployment,
     drift: driftOf(service, pin, image, containers, isReconfigured),
   };
+}
+
+/** A proxy that does not answer is told by `/ready`; here it has no server. */
+async function edgeOf(
+  { name, settings }: Service,
+  { edge }: Pick<Ports, "edge">,
+): Promise<ServiceState["edge"]> {
+  const { routes } = settings;
+  return routes.length === 0 ? undefined : { routes, servers: await edge.servers(name).catch(() => []) };
 }
 
 /** A pin whose image text the operator has changed is dropped by the next deployment: the file's word counts already. */

@@ -16,6 +16,27 @@ export type Settings = {
   images: string[];
   /** Old and new containers may write to the same mounts at the same time. */
   sharedVolumes: boolean;
+  /** Where requests come from that it is to answer, by the edge; empty: it is not behind it. */
+  routes: Route[];
+  /** How long sessions that an old container still has may go on before it is stopped. */
+  drainMs: number;
+  /** How long one request is held at most while the only container is replaced; 0: not at all. */
+  holdMs: number;
+  /** How many requests are held at most. */
+  holdMax: number;
+  /**
+   * Which requests may be sent again, to another container, when the connection broke before an answer. `all`: of every
+   * method, for the service tells repeated requests apart itself.
+   */
+  resend: "idempotent" | "all";
+};
+
+/** Requests for this host whose path is `path` or goes on below it. */
+export type Route = {
+  /** In lower case, `*.` at its beginning stands for every name below the rest; undefined: any host. */
+  host: string | undefined;
+  /** Begins with a slash. */
+  path: string;
 };
 
 /** `recreate`: the old containers stop before the new ones start. `rolling`: the other way round. */
@@ -42,4 +63,9 @@ export const DEFAULT_SETTINGS: Settings = {
   drainCommand: undefined,
   images: [],
   sharedVolumes: false,
+  routes: [],
+  drainMs: 30_000,
+  holdMs: 30_000,
+  holdMax: 2_000,
+  resend: "idempotent",
 };

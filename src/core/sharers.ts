@@ -2,6 +2,7 @@ import { containersOf, isKeptUp } from "./containers.ts";
 import { servicesOf } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
 import { dependenciesDrifted } from "./drift.ts";
+import { sendToRunning } from "./send-to-running.ts";
 import { startAndPass } from "./gate.ts";
 import { noteRunning } from "./note-running.ts";
 import { noteOrigins } from "./origins.ts";
@@ -63,4 +64,5 @@ async function renew(project: Project, sharer: Service, ports: Ports): Promise<v
   const made = await containersOf(project, sharer, ports.engine);
   await noteOrigins(made, sharer, recorded, ports);
   noteRunning(await startAndPass(made, sharer.settings, ports), old, ports);
+  await sendToRunning(project, sharer, ports);
 }

@@ -1,7 +1,7 @@
 import type { Deployment, Diagnosis } from "./deployment.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Guard, Run } from "./order.ts";
-import type { SpentKey } from "./repeat.ts";
+import type { RepeatKey, SpentKey } from "./repeat.ts";
 import type { History } from "./history.ts";
 import type { Attachment } from "./engine.ts";
 import type { Strategy } from "./settings.ts";
@@ -14,8 +14,13 @@ export interface Store extends History {
   find(id: string): Deployment | undefined;
   /** Queued and running ones, in the order they were inserted. */
   unfinished(): Deployment[];
-  /** What a key stands for that has not expired at `now`. */
-  spentKey(issuer: string, key: string, now: number): { request: string; deployment: string } | undefined;
+  /** What a key stands for that has not expired at `now`; its deployment may be forgotten. */
+  spentKey(
+    key: Pick<RepeatKey, "kind" | "owner" | "key">,
+    now: number,
+  ): { request: string; deployment: string } | undefined;
+  /** From now on these stand for a deployment, all of them or none. */
+  spendKeys(keys: readonly SpentKey[], deployment: string): void;
   /** The newest accepted run of a workflow for a service. */
   guard(service: string, workflow: string): Guard | undefined;
   /** The newest run of each workflow, of one service or of all. */
@@ -51,14 +56,17 @@ export interface Store extends History {
   /** The compose project this state belongs to; undefined before the first look at the file. */
   projectName(): string | undefined;
   saveProjectName(name: string): void;
+  /** Whether there have ever been rules on who may deploy what. */
+  hadRules(): boolean;
+  noteRules(): void;
 }
 
 /** What else becomes true when a deployment is accepted. */
 export type Acceptance = {
   /** Those whose place it takes, at their end. */
   superseded: Deployment[];
-  /** Its caller's key, from now on spent; those that have expired by the time it was accepted are forgotten. */
-  key: SpentKey | undefined;
+  /** Those that its request came with, from now on spent; what has expired by the time it was accepted is forgotten. */
+  keys: readonly SpentKey[];
   /** Where the order guards of its services move to; those that are farther already stay. */
   run: Run | undefined;
 };
@@ -147,6 +155,8 @@ export type Plan = {
   strategy: Strategy;
   /** Compose replaces the containers itself: a fixed name cannot be had twice, nobody else hands anonymous volumes on. */
   inPlace: boolean;
+  /** The proxy in front comes when its old containers have stopped: they have its port. */
+  bringsEdge: boolean;
   /** What is to run. */
   version: Omit<Version, "deployment" | "committedAt">;
   /** How many containers there shall be. */

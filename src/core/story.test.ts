@@ -150,6 +150,19 @@ test("whoever is woken by the end finds the deployment ended", async () => {
   expect(statuses).toEqual(["succeeded"]);
 });
 
+test("whoever looks after the end finds the whole story, also while Docker is still asked something", async () => {
+  const world = shop();
+  const lastPhases: (string | undefined)[] = [];
+  const containers = world.engine.containers.bind(world.engine);
+  world.engine.containers = async (...args) => {
+    const { status } = world.store.find("d1") ?? {};
+    if (status === "succeeded") lastPhases.push(world.store.events("d1", 0, 100).at(-1)?.phase);
+    return await containers(...args);
+  };
+  await deployed(world, "web:v2");
+  expect(new Set(lastPhases)).toEqual(new Set(["ended"]));
+});
+
 test("a journal that cannot write changes nothing of the deployment", async () => {
   // Its store does not know the deployment and refuses the events of it.
   const world = { ...shop(), journal: fakeWorld([]).journal };

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { service as fakeService, settings as fakeSettings } from "../../test/fakes/service.ts";
+import { edge, project, service as fakeService, settings as fakeSettings } from "../../test/fakes/service.ts";
 import type { Project, Service } from "./compose.ts";
 import { refusedSettings } from "./refused-settings.ts";
 import type { Settings } from "./settings.ts";
 import { chooseStrategy } from "./strategy.ts";
 
-const NOW = { hasImageVolumes: false, runs: true };
+const NOW = { hasImageVolumes: false, runs: true, bringsEdge: false };
 
 test("without a word about it a service is recreated, whether or not it could be rolled", () => {
   for (const rollingObstacles of [[], ["publishes host port 80"]]) {
@@ -33,6 +33,72 @@ test("where nothing runs there is nothing to roll", () => {
   expect(chooseStrategy(web, projectOf(web), { ...NOW, runs: false })).toEqual({
     strategy: "recreate",
     reason: "nothing runs that would have to go on serving",
+  });
+});
+
+describe("behind the edge", () => {
+  const ROUTES = [{ host: "shop.example.com", path: "/" }];
+  const EDGE = { edge: edge({ http: 80 }) };
+  const chosen = (fields: Partial<Service>, said: Partial<Settings> = {}, now: Partial<typeof NOW> = {}) => {
+    const web = service("web", fields, { routes: ROUTES, ...said });
+    return chooseStrategy(web, project([web, service("job", { sharesWith: ["db"] })], EDGE), {
+      ...NOW,
+      ...now,
+    });
+  };
+
+  test("a service whose old container has the port of the edge is recreated, also where it is to roll", () => {
+    for (const strategy of ["auto", "rolling"] as const)
+      expect(chosen({}, { strategy }, { bringsEdge: true })).toMatchObject({
+        strategy: "recreate",
+        reason: expect.stringContaining("this once"),
+      });
+  });
+
+  test("a service is rolled without a word about it", () => {
+    expect(chosen({})).toEqual({
+      strategy: "rolling",
+      reason: "it is behind the edge, and two can run side by side",
+    });
+    expect(chosen({}, {}, { runs: false }).reason).toBe("nothing runs that would have to go on serving");
+    expect(chosen({}, { strategy: "recreate" }).reason).toBe("x-deployer.strategy is recreate");
+  });
+
+  test("a service of which there cannot be two is recreated, for the first thing that is in the way", () => {
+    const rollingObstacles = ["publishes host port 8080", "has the fixed container_name web"];
+    expect(chosen({ rollingObstacles })).toEqual({
+      strategy: "recreate",
+      reason: "behind the edge, but publishes host port 8080: requests are held meanwhile",
+    });
+    expect(chosen({}, {}, { hasImageVolumes: true }).reason).toStartWith(
+      "behind the edge, but its image declares a volume",
+    );
+    expect(chosen({ rollingObstacles }, { holdMs: 0 }).reason).toEndWith(": requests are refused meanwhile");
+  });
+
+  test("routes that cannot be stop the deployment of their service, with their line, and of no other", () => {
+    const web = service("web", {}, { routes: ROUTES });
+    const api = service("api", {}, { routes: ROUTES });
+    const db = service("db");
+    const whereIs = (keys: readonly string[]): string => `${keys.join("/")}: `;
+    const all = project([web, api, db], { ...EDGE, whereIs });
+    expect(() => chooseStrategy(web, all, NOW)).toThrow(
+      expect.objectContaining({
+        code: "not_deployable",
+        message:
+          'services/web/x-deployer/route: service "web": x-deployer.route: shop.example.com/ is the route of service "api" too: keep one of them',
+      }),
+    );
+    expect(chooseStrategy(db, all, NOW).reason).toBe("the default");
+  });
+
+  test("what a version of before the edge said is judged as it was, and has no line", () => {
+    const whereIs = (): string => "docker-compose.yml:1: ";
+    const before = service("web", { hostPorts: [{ from: 80, to: 80 }] });
+    const now = project([service("web", {}, { routes: ROUTES })], { ...EDGE, whereIs });
+    expect(() => chooseStrategy(before, now, NOW)).toThrow(
+      /^service "web": ports: port 80 of the host is that of the edge/,
+    );
   });
 });
 
@@ -91,7 +157,7 @@ test("a project names each service that asks for rolling and cannot have it, and
 });
 
 function projectOf(...services: Service[]): Project {
-  return { name: "shop", services: new Map(services.map((service) => [service.name, service])) };
+  return project(services);
 }
 
 function service(name: string, fields: Partial<Service> = {}, said: Partial<Settings> = {}): Service {

@@ -4,7 +4,8 @@ import { begin, type Deployment, end, hasEnded } from "./deployment.ts";
 import { DeployerError } from "./errors.ts";
 import type { Pending } from "./pending.ts";
 import type { Ports } from "./ports.ts";
-import { fieldsOf, tellStarted } from "./story.ts";
+import { fieldsOf, tellEnd, tellStarted } from "./story.ts";
+import { countRequests, tellTraffic } from "./traffic.ts";
 
 /** Between two attempts to write down what could not be written: somebody has to free some space. */
 const WRITE_AGAIN_MS = 5_000;
@@ -21,9 +22,9 @@ export class Turn {
   readonly #ports: Ports;
   readonly #pending: Pending;
   readonly #stop: Stop;
-  readonly #onEnd: () => void;
+  readonly #onEnd: (id: string) => void;
 
-  constructor(ports: Ports, pending: Pending, stop: Stop, onEnd: () => void) {
+  constructor(ports: Ports, pending: Pending, stop: Stop, onEnd: (id: string) => void) {
     this.#ports = ports;
     this.#pending = pending;
     this.#stop = stop;
@@ -32,25 +33,29 @@ export class Turn {
 
   /** @param work from its beginning to its outcome, or from where a kill left it */
   async run(accepted: Deployment, work: typeof deploy): Promise<void> {
-    const { clock, log } = this.#ports;
+    const { clock, log, store } = this.#ports;
     try {
-      const deployment = begin(accepted, clock.now());
+      const pinned = new Map(store.pins().map(({ service, digest }) => [service, digest]));
+      const deployment = begin(accepted, clock.now(), pinned);
       await this.#write(deployment);
       tellStarted(deployment, this.#ports);
       log.info("deployment started", fieldsOf(deployment));
+      const counted = await countRequests(deployment, this.#ports);
       const outcome = await work(deployment, this.#ports, this.#stop.signal);
-      const ended = end(deployment, outcome, clock.now());
+      const traffic = await counted();
+      tellTraffic(deployment, traffic, this.#ports);
+      const ended = end(deployment, outcome, clock.now(), traffic);
       await this.#write(ended);
-      // Before it is told: then a stop of the daemon waits for it.
+      // Before those who wait learn of the end: then a stop of the daemon waits for it.
       await removeDoneBefore(this.#ports).catch((error: unknown) =>
         log.warn("containers of before commands could not be removed", { deployment: deployment.id, error }),
       );
-      this.#pending.tell(ended);
+      this.#pending.settle(ended);
     } catch (error) {
       log.error("a deployment is left to the next start of the daemon", { deployment: accepted.id, error });
       this.#pending.leave(accepted.id, error);
     } finally {
-      this.#onEnd();
+      this.#onEnd(accepted.id);
     }
   }
 
@@ -64,6 +69,8 @@ export class Turn {
     for (let isLeft = false; ; isLeft = true) {
       try {
         store.update(deployment);
+        // At once: whoever finds that it has ended has heard all of its story.
+        if (hasEnded(deployment)) tellEnd(id, deployment, this.#ports);
         if (isLeft) this.#pending.add(deployment);
         return;
       } catch (error) {

@@ -1,6 +1,7 @@
 import { bringUp } from "./bring-up.ts";
 import type { Deployment, DeploymentRequest } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
+import { THE_EDGE } from "./front.ts";
 import { parseImage, sameRepository } from "./image.ts";
 import type { Project } from "./compose.ts";
 import type { Engine } from "./engine.ts";
@@ -51,6 +52,8 @@ export async function up(
     else if (had?.state === "none" && state.state !== "none") steps.push(step(state, "brought_up", ""));
     else steps.push(await settle(state, project, ports, submit));
   }
+  const edge = failures.get(THE_EDGE);
+  if (edge !== undefined) steps.push(step({ name: THE_EDGE }, "failed", edge));
   return steps;
 }
 
@@ -103,6 +106,6 @@ async function imageFor(
   return digest === undefined ? undefined : `${wanted.image}@${digest}`;
 }
 
-function step({ name }: ServiceState, did: UpStep["did"], text: string): UpStep {
+function step({ name }: Pick<ServiceState, "name">, did: UpStep["did"], text: string): UpStep {
   return { service: name, did, text, deployment: undefined };
 }

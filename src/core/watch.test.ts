@@ -46,7 +46,7 @@ test.each<[string, Life, string]>([
   [
     "is unhealthy for Docker",
     { unhealthyAfter: 2_500, execFailsAfter: Infinity },
-    "became unhealthy while it was watched: not well",
+    "became unhealthy while it was watched",
   ],
 ])("one that %s ends it at the next look", async (_, life, how) => {
   const wanted = settings({ watchMs: 10_000 });

@@ -46,7 +46,7 @@ async function watchOne(
     latest = assertLives(first, await look(first.id, ports));
     if (isFinished(latest)) return latest;
     if (latest.health === "unhealthy")
-      throw failure("unhealthy", latest, `became unhealthy while it was watched: ${latest.healthOutput}`);
+      throw failure("unhealthy", latest, "became unhealthy while it was watched");
     const complaint = await ask(latest, check, ports, leftUntil(end, clock));
     failures = complaint === undefined ? 0 : failures + 1;
     noteComplaint(complaints, first, complaint);
@@ -54,7 +54,7 @@ async function watchOne(
       throw failure(
         "unhealthy",
         latest,
-        `failed ${FAILURES} times in a row while it was watched, asked was ${describeCheck(check)}: ${complaint}`,
+        `failed ${FAILURES} times in a row while it was watched, asked was ${describeCheck(check)}: ${complaint?.what}`,
       );
   }
   return latest;

@@ -80,9 +80,15 @@ function watched(world: World): Watched {
 async function send(worker: Worker, asked: Asked): Promise<Told> {
   const run = { workflow: WORKFLOW, number: asked.number, attempt: asked.attempt };
   const request = { ...requestFor(asked.service, { image: tagOf(asked) }), run };
-  const key = { key: tagOf(asked), request: tagOf(asked) };
+  const key = {
+    kind: "header",
+    owner: "ci",
+    key: tagOf(asked),
+    request: tagOf(asked),
+    goodUntil: 0,
+  } as const;
   try {
-    return { ...asked, id: (await worker.submit(request, "ci", asked.key ? key : undefined)).id };
+    return { ...asked, id: (await worker.submit(request, "ci", asked.key ? [key] : [])).id };
   } catch (error) {
     if (!(error instanceof DeployerError) || error.code !== "superseded") throw error;
     return { ...asked, refused: error.message };

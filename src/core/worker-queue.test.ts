@@ -11,7 +11,7 @@ import { Worker } from "./worker.ts";
 
 const SECOND = 1_000;
 const DAY = 24 * 60 * 60 * SECOND;
-const KEY = { key: "k1", request: "POST /deploy 1" };
+const KEY = { kind: "header", owner: "ci", key: "k1", request: "POST /deploy 1", goodUntil: 0 } as const;
 
 /** A worker of its own with ids of its own: `a1`, `a2`, … for the name `a`. */
 function workerIn(world: World, ready: Promise<void> = Promise.resolve(), name = "d"): Worker {
@@ -229,17 +229,17 @@ describe("a request with a key", () => {
   test("that is sent again is the same deployment and starts nothing, then and after its end", async () => {
     const world = shop();
     const worker = workerIn(world);
-    const first = await worker.submit(web("web:v2"), "me", KEY);
-    expect(await worker.submit(web("web:v2"), "me", KEY)).toMatchObject({ id: first.id });
+    const first = await worker.submit(web("web:v2"), "me", [KEY]);
+    expect(await worker.submit(web("web:v2"), "me", [KEY])).toMatchObject({ id: first.id });
     const end = await worker.ended(first.id, never());
-    expect(await worker.submit(web("web:v2"), "me", KEY)).toEqual(end);
+    expect(await worker.submit(web("web:v2"), "me", [KEY])).toEqual(end);
     expect(started(world)).toEqual(["d1"]);
   });
 
   test("that is sent twice at once is one deployment", async () => {
     const world = shop();
     const worker = workerIn(world);
-    const both = await Promise.all([1, 2].map(() => worker.submit(web("web:v2"), "me", KEY)));
+    const both = await Promise.all([1, 2].map(() => worker.submit(web("web:v2"), "me", [KEY])));
     expect(both.map(({ id }) => id)).toEqual(["d1", "d1"]);
     await worker.ended("d1", never());
     expect(started(world)).toEqual(["d1"]);
@@ -248,20 +248,20 @@ describe("a request with a key", () => {
   test("is known after a restart, when the file cannot be read, and while the daemon stops", async () => {
     const world = shop();
     const first = workerIn(world);
-    await first.submit(web("web:v2"), "me", KEY);
+    await first.submit(web("web:v2"), "me", [KEY]);
     await first.stop();
-    expect(await first.submit(web("web:v2"), "me", KEY)).toMatchObject({ id: "d1", status: "succeeded" });
+    expect(await first.submit(web("web:v2"), "me", [KEY])).toMatchObject({ id: "d1", status: "succeeded" });
     const broken = { ...world.compose, project: () => Promise.reject(new Error("line 3")) };
     const worker = workerIn({ ...world, compose: broken });
-    expect(await worker.submit(web("web:v2"), "me", KEY)).toMatchObject({ id: "d1", status: "succeeded" });
+    expect(await worker.submit(web("web:v2"), "me", [KEY])).toMatchObject({ id: "d1", status: "succeeded" });
     expect(started(world)).toEqual(["d1"]);
   });
 
   test("that is another one is refused, and says which deployment the key stands for", async () => {
     const worker = workerIn(shop());
-    await worker.submit(web("web:v2"), "me", KEY);
+    await worker.submit(web("web:v2"), "me", [KEY]);
     await expect(
-      worker.submit(web("web:v3"), "me", { ...KEY, request: "POST /deploy 2" }),
+      worker.submit(web("web:v3"), "me", [{ ...KEY, request: "POST /deploy 2" }]),
     ).rejects.toMatchObject({
       code: "conflict",
       message:
@@ -269,28 +269,142 @@ describe("a request with a key", () => {
     });
   });
 
-  test("of another issuer is another one", async () => {
+  test("of another owner is another one", async () => {
     const worker = workerIn(shop());
-    await worker.submit(web("web:v2"), "me", KEY);
-    expect((await worker.submit(web("web:v2"), "you", KEY)).id).toBe("d2");
+    await worker.submit(web("web:v2"), "me", [KEY]);
+    expect((await worker.submit(web("web:v2"), "me", [{ ...KEY, owner: "you" }])).id).toBe("d2");
   });
 
   test("that was refused spends none", async () => {
     const worker = workerIn(shop());
-    await expect(worker.submit(web("evil:v1"), "me", KEY)).rejects.toMatchObject({ code: "not_deployable" });
-    expect((await worker.submit(web("web:v2"), "me", KEY)).id).toBe("d1");
+    await expect(worker.submit(web("evil:v1"), "me", [KEY])).rejects.toMatchObject({
+      code: "not_deployable",
+    });
+    expect((await worker.submit(web("web:v2"), "me", [KEY])).id).toBe("d1");
   });
 
   test("is remembered for 24 hours", async () => {
     const world = shop();
     const worker = workerIn(world);
-    await worker.submit(web("web:v2"), "me", KEY);
+    await worker.submit(web("web:v2"), "me", [KEY]);
     await worker.ended("d1", never());
     const age = (): number => world.clock.now() - (world.store.find("d1")?.createdAt ?? 0);
     await world.clock.sleep(DAY - 1 - age());
-    expect((await worker.submit(web("web:v2"), "me", KEY)).id).toBe("d1");
+    expect((await worker.submit(web("web:v2"), "me", [KEY])).id).toBe("d1");
     await world.clock.sleep(1);
-    expect((await worker.submit(web("web:v2"), "me", KEY)).id).toBe("d2");
+    expect((await worker.submit(web("web:v2"), "me", [KEY])).id).toBe("d2");
+  });
+});
+
+describe("a request with a token that is good once", () => {
+  const HOUR = DAY / 24;
+  const token = (world: World, goodFor = HOUR) =>
+    ({ ...KEY, kind: "token", owner: "", key: "t1", goodUntil: world.clock.now() + goodFor }) as const;
+
+  test("is the same deployment again, and 50 of it at once are one", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const key = token(world);
+    const all = await Promise.all(
+      Array.from({ length: 50 }, () => worker.submit(web("web:v2"), "me", [key])),
+    );
+    expect(new Set(all.map(({ id }) => id))).toEqual(new Set(["d1"]));
+    await worker.ended("d1", never());
+    expect(started(world)).toEqual(["d1"]);
+  });
+
+  test("is the same one by whatever name its issuer goes now", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    const key = token(world);
+    await worker.submit(web("web:v2"), "github-actions", [key]);
+    expect((await worker.submit(web("web:v2"), "ci", [key])).id).toBe("d1");
+  });
+
+  test("that asks for something else is refused", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me", [token(world)]);
+    const other = { ...token(world), request: "POST /rollback 1" };
+    await expect(worker.submit(web("web:v2"), "me", [other])).rejects.toMatchObject({
+      code: "conflict",
+      message:
+        "this token was used for another request, deployment d1; every request needs a token of its own",
+    });
+  });
+
+  test("is no Idempotency-Key of the same text", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me", [token(world)]);
+    const header = { ...token(world), kind: "header", owner: "ci", goodUntil: 0 } as const;
+    expect((await worker.submit(web("web:v2"), "me", [header])).id).toBe("d2");
+  });
+
+  test("is remembered a minute longer than it is good, and a day at least", async () => {
+    for (const [goodFor, remembered] of [
+      [HOUR, DAY],
+      [3 * DAY + 0.5, 3 * DAY + 60_001],
+    ] as const) {
+      const world = shop();
+      const worker = workerIn(world);
+      const key = token(world, goodFor);
+      const begin = world.clock.now();
+      await worker.submit(web("web:v2"), "me", [key]);
+      await worker.ended("d1", never());
+      await world.clock.sleep(begin + remembered - 1 - world.clock.now());
+      expect((await worker.submit(web("web:v2"), "me", [key])).id).toBe("d1");
+      await world.clock.sleep(1);
+      expect((await worker.submit(web("web:v2"), "me", [key])).id).toBe("d2");
+    }
+  });
+
+  test("starts nothing when its deployment is forgotten", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    world.fail("pull web:v2");
+    await worker.submit(web("web:v2"), "me", [token(world)]);
+    await worker.ended("d1", never());
+    expect(world.store.prune({ createdBefore: world.clock.now() + 1, keep: 9, batch: 9 })).toBe(1);
+    await expect(worker.submit(web("web:v2"), "me", [token(world)])).rejects.toMatchObject({
+      code: "conflict",
+      message:
+        "this token was used for deployment d1, which is no longer recorded; every request needs a token of its own",
+    });
+  });
+
+  test("spends no Idempotency-Key that somebody has added to a captured one", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me", [token(world)]);
+    expect((await worker.submit(web("web:v2"), "me", [token(world), KEY])).id).toBe("d1");
+    expect((await worker.submit(web("web:v2"), "me", [KEY])).id).toBe("d2");
+  });
+
+  test("is spent with the Idempotency-Key that decides: without that key it starts nothing either", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me", [{ ...token(world), key: "t0" }, KEY]);
+    expect((await worker.submit(web("web:v2"), "me", [token(world), KEY])).id).toBe("d1");
+    expect((await worker.submit(web("web:v2"), "me", [token(world)])).id).toBe("d1");
+    expect((await worker.submit(web("web:v2"), "me", [{ ...token(world), key: "t0" }])).id).toBe("d1");
+  });
+
+  test("is not spent by a request that was refused", async () => {
+    const world = shop();
+    const worker = workerIn(world);
+    await worker.submit(web("web:v2"), "me", [KEY]);
+    const other = "POST /deploy 2";
+    await expect(
+      worker.submit(web("web:v3"), "me", [
+        { ...token(world), request: other },
+        { ...KEY, request: other },
+      ]),
+    ).rejects.toMatchObject({ code: "conflict" });
+    await expect(worker.submit(web("evil:v1"), "me", [token(world)])).rejects.toMatchObject({
+      code: "not_deployable",
+    });
+    expect((await worker.submit(web("web:v3"), "me", [{ ...token(world), request: other }])).id).toBe("d2");
   });
 });
 
@@ -362,8 +476,8 @@ describe("the order guard", () => {
 
   test("is asked after the key: a repetition of what has become old is what it was", async () => {
     const worker = workerIn(shop());
-    await worker.submit(web("web:v40", { run: run(40) }), "me", KEY);
+    await worker.submit(web("web:v40", { run: run(40) }), "me", [KEY]);
     await worker.submit(web("web:v41", { run: run(41) }), "me");
-    expect((await worker.submit(web("web:v40", { run: run(40) }), "me", KEY)).id).toBe("d1");
+    expect((await worker.submit(web("web:v40", { run: run(40) }), "me", [KEY])).id).toBe("d1");
   });
 });

@@ -41,7 +41,7 @@ export class Worker {
     queue: Queue,
     ready: Promise<void>,
     newId: () => string,
-    onEnd: () => void = () => undefined,
+    onEnd: (id: string) => void = () => undefined,
   ) {
     this.#ports = ports;
     this.#pending = new Pending(ports);
@@ -61,12 +61,13 @@ export class Worker {
 
   /**
    * Accepts a request; when it resolves the deployment is durable and runs to its end whatever the caller does, after a
-   * restart if need be. A request that was sent before with the same key is the deployment it was then.
+   * restart if need be. A request that was sent before with one of these keys, of which the first decides, is the deployment
+   * it was then.
    * Errors: `shutting_down`, `queue_full`, `not_found`, `not_deployable`, `compose_file`, `superseded` for a run older
    * than the newest one accepted, `conflict` for a key of another request and for a rollback without a version to go to.
    */
-  async submit(request: DeployRequest, issuer: string, key?: RepeatKey): Promise<Deployment> {
-    const first = this.#repeated(issuer, key);
+  async submit(request: DeployRequest, issuer: string, keys: readonly RepeatKey[] = []): Promise<Deployment> {
+    const first = this.#repeated(keys);
     if (first !== undefined) return first;
     this.#assertOpen();
     // A signal to our whole service ends Compose too: then the stop is the reason, not the file.
@@ -74,7 +75,7 @@ export class Worker {
     const services = authorise(request, project);
     if (request.kind === "rollback")
       for (const service of services) versionToGoBackTo(request, service, this.#ports.store);
-    return this.#accept(request, issuer, key);
+    return this.#accept(request, issuer, keys);
   }
 
   /**
@@ -106,9 +107,9 @@ export class Worker {
   }
 
   /** Without a pause from the first question to the row on disk: of two requests at once, one comes first in everything. */
-  #accept(request: DeployRequest, issuer: string, key: RepeatKey | undefined): Deployment {
+  #accept(request: DeployRequest, issuer: string, keys: readonly RepeatKey[]): Deployment {
     const { store, clock, log } = this.#ports;
-    const first = this.#repeated(issuer, key);
+    const first = this.#repeated(keys);
     if (first !== undefined) return first;
     this.#assertOpen();
     const run = this.#inOrder(request);
@@ -116,7 +117,8 @@ export class Worker {
     this.#queue.assertRoom(decidedBy(asked));
     const { deployment, superseded } = this.#inPlaceOfOthers(asked);
     try {
-      store.insert(deployment, { superseded, run, key: key && spend(key, issuer, clock.now()) });
+      const spent = keys.map((key) => spend(key, clock.now()));
+      store.insert(deployment, { superseded, run, keys: spent });
     } catch (cause) {
       throw notWritten("the request was not accepted", cause);
     }
@@ -204,9 +206,20 @@ export class Worker {
     return run;
   }
 
-  #repeated(issuer: string, key: RepeatKey | undefined): Deployment | undefined {
+  /** A token that comes with the `Idempotency-Key` of an earlier request is spent too: without that key it must not start anything. */
+  #repeated(keys: readonly RepeatKey[]): Deployment | undefined {
     const { store, clock } = this.#ports;
-    return repeated(key, issuer, store, clock.now());
+    const now = clock.now();
+    const repetition = repeated(keys, store, now);
+    if (repetition === undefined) return undefined;
+    const { deployment, unspent } = repetition;
+    try {
+      const spent = unspent.map((key) => spend(key, now));
+      if (spent.length > 0) store.spendKeys(spent, deployment.id);
+    } catch (cause) {
+      throw notWritten("the request was not accepted", cause);
+    }
+    return deployment;
   }
 
   #find(id: string): Deployment {

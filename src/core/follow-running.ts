@@ -1,0 +1,85 @@
+import { isRunning } from "./containers.ts";
+import { publicMessage } from "./errors.ts";
+import { sendToRunning } from "./send-to-running.ts";
+import type { Named } from "./compose.ts";
+import type { Container } from "./engine.ts";
+import type { Ports } from "./ports.ts";
+
+const LASTS_MS = 2_000;
+
+/**
+ * Notices when somebody else has changed what the edge rests on. A person's `docker compose up` makes containers that the
+ * proxy does not know: their service's requests are sent to them, in its turn, so that no deployment is disturbed. Renewed
+ * certificates are taken up, and a proxy that somebody has removed or stopped is brought back.
+ */
+export class FollowRunning {
+  readonly #ports: Ports;
+  readonly #following = new Set<string>();
+  #isApplying = false;
+  #lastFailure = "";
+
+  constructor(ports: Ports) {
+    this.#ports = ports;
+  }
+
+  /** Never waits for what it begins. */
+  look(project: Named, containers: readonly Container[]): void {
+    if (!this.#isApplying) void this.#keepApplied();
+    const running = containers.filter((container) => isRunning(container) && !container.oneOff);
+    for (const [service, own] of Map.groupBy(running, (container) => container.service))
+      if (!this.#following.has(service) && this.#isNews(service, own)) void this.#follow(project, service);
+  }
+
+  async #keepApplied(): Promise<void> {
+    const { edge, log } = this.#ports;
+    this.#isApplying = true;
+    try {
+      const isRenewed = edge.certificatesChanged();
+      const problem = isRenewed ? undefined : await this.#lastingProblem();
+      if (!isRenewed && problem === undefined) return;
+      await edge.reapply();
+      if (isRenewed) log.info("the edge has taken up the certificates");
+      else log.warn("the edge was brought up again", { problem });
+      this.#lastFailure = "";
+    } catch (error) {
+      this.#tellOnce(error);
+    } finally {
+      this.#isApplying = false;
+    }
+  }
+
+  /** A deployment may be changing the proxy in this very moment. */
+  async #lastingProblem(): Promise<string | undefined> {
+    const { edge, clock } = this.#ports;
+    if ((await edge.problem()) === undefined) return undefined;
+    await clock.sleep(LASTS_MS);
+    return await edge.problem();
+  }
+
+  /** Every look finds the same. */
+  #tellOnce(error: unknown): void {
+    const why = publicMessage(error);
+    if (why === this.#lastFailure) return;
+    this.#lastFailure = why;
+    this.#ports.log.warn("the edge cannot be brought to what the compose file says", { error });
+  }
+
+  #isNews(service: string, own: readonly Container[]): boolean {
+    if (!this.#ports.edge.isRouted(service)) return false;
+    const { serving } = this.#ports.edge.direction(service);
+    const ids = new Set(serving.map(({ container }) => container));
+    return own.length !== ids.size || own.some(({ id }) => !ids.has(id));
+  }
+
+  async #follow(project: Named, service: string): Promise<void> {
+    const { inTurn, log } = this.#ports;
+    this.#following.add(service);
+    try {
+      await inTurn(service, () => sendToRunning(project, { name: service }, this.#ports));
+    } catch (error) {
+      log.warn("requests could not be sent to what runs", { service, error });
+    } finally {
+      this.#following.delete(service);
+    }
+  }
+}
