@@ -4,6 +4,7 @@ import {
   type CommandLine,
   configCommand,
   createCommand,
+  createOwnCommand,
   defaultServicesCommand,
   hashCommand,
   recreateCommand,
@@ -62,6 +63,28 @@ test("creating leaves the containers that others have beyond the file's number a
     "web=3",
     "--",
     "web",
+  ]);
+});
+
+test("in a project of our own its name is said, whatever the environment says", () => {
+  const own = { project: "shop-edge", file: "/state/edge/proxy.json" };
+  expect(createOwnCommand(own, "edge", 2)).toEqual([
+    "docker",
+    "compose",
+    "--project-name",
+    "shop-edge",
+    "-f",
+    "/state/edge/proxy.json",
+    "up",
+    "--no-start",
+    "--no-build",
+    "--pull",
+    "never",
+    "--no-recreate",
+    "--scale",
+    "edge=2",
+    "--",
+    "edge",
   ]);
 });
 

@@ -49,6 +49,16 @@ export function createCommand(
   ]);
 }
 
+/** As `createCommand`, in a project of our own. Its name is said here: COMPOSE_PROJECT_NAME, which is the user's, wins over the file. */
+export function createOwnCommand(
+  own: { project: string; file: string },
+  service: string,
+  total: number,
+): CommandLine {
+  const [docker, plugin, ...rest] = createCommand([own.file], service, total, new Map());
+  return [docker, plugin ?? "", "--project-name", own.project, ...rest];
+}
+
 /** Replaces the containers of a service by stopped ones that inherit their anonymous volumes. */
 export function recreateCommand(
   files: ComposeFiles,

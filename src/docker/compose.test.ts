@@ -239,6 +239,30 @@ describe("a recorded configuration", () => {
     ]);
   });
 
+  test("has the routes of its time, and none where nobody knew of any", async () => {
+    const { compose } = composeWith();
+    mkdirSync(join(folder, "configs"));
+    const web = { image: "a", "x-deployer": { port: 80, route: { host: "shop.example.com" } } };
+    const written = {
+      before: { name: "shop", services: { web: { image: "a", "x-deployer": { watch: "5s" } } } },
+      after: { name: "shop", services: { web }, "x-deployer": { edge: { https: 443, certs: "c" } } },
+    };
+    for (const [name, content] of Object.entries(written))
+      writeFileSync(join(folder, "configs", `${name}.json`), JSON.stringify(content));
+
+    const before = await compose.recorded("before");
+    expect(before.edge).toBeUndefined();
+    expect(before.services.get("web")?.settings).toMatchObject({
+      watchMs: 5_000,
+      routes: [],
+      holdMax: 2_000,
+    });
+    const after = await compose.recorded("after");
+    expect(after.edge?.certs).toBe(join(folder, "c"));
+    expect(after.services.get("web")?.settings.routes).toEqual([{ host: "shop.example.com", path: "/" }]);
+    expect(after.whereIs(["services", "web", "x-deployer"])).toBe("");
+  });
+
   test("that is gone is an error of the file", async () => {
     await expect(composeWith().compose.recorded("abc")).rejects.toMatchObject({
       code: "compose_file",
@@ -324,6 +348,24 @@ describe("creating", () => {
         "web",
       ],
     ]);
+  });
+
+  test("in a project of our own leaves the user's files alone", async () => {
+    const { compose, argvs } = composeWith();
+    await compose.createOwn({ project: "shop-edge", file: "/state/edge/proxy.json" }, "edge", 2);
+    expect(argvs().map((argv) => argv.slice(0, 6))).toEqual([
+      ["docker", "compose", "--project-name", "shop-edge", "-f", "/state/edge/proxy.json"],
+    ]);
+    expect(existsSync(join(folder, "candidate.compose.yml"))).toBe(false);
+  });
+
+  test("that fails in a project of our own names it", async () => {
+    const { compose } = composeWith(() => ({ exitCode: 1, stderr: "no such image\n" }));
+    const own = { project: "shop-edge", file: "/state/edge/proxy.json" };
+    await expect(compose.createOwn(own, "edge", 1)).rejects.toMatchObject({
+      code: "rollout",
+      message: 'creating containers of "shop-edge": no such image',
+    });
   });
 
   test("without any images writes a file that Compose can read", async () => {

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { DeployerError } from "../core/errors.ts";
 import type { Compose, ImageTexts, Project, Source } from "../core/compose.ts";
 import type { Log } from "../core/ports.ts";
+import { nowhere } from "../core/problem.ts";
 import { writeFileAtomically } from "../system/files.ts";
 import { newId } from "../system/id.ts";
 import type { Run, RunResult } from "../system/run.ts";
@@ -13,6 +14,7 @@ import {
   type ComposeFiles,
   configCommand,
   createCommand,
+  createOwnCommand,
   defaultServicesCommand,
   hashCommand,
   recreateCommand,
@@ -20,6 +22,7 @@ import {
   settingsCommand,
 } from "./commands.ts";
 import { fingerprint } from "./inputs.ts";
+import { linesIn } from "./lines.ts";
 import { oneOffProject } from "./one-off.ts";
 import { createRecords } from "./records.ts";
 import { hostFiles, parseResolved, type Resolved, toProject, withImages } from "./resolved.ts";
@@ -49,6 +52,7 @@ export type ComposeOptions = {
 /** Docker Compose, driven by its command line. */
 export function createCompose({ composeFile, stateDir, env, run, log }: ComposeOptions): Compose {
   const records = createRecords(join(stateDir, "configs"));
+  const folder = dirname(composeFile);
   const pinsFile = join(stateDir, PINS_FILE);
   const candidateFile = join(stateDir, "candidate.compose.yml");
   let cached: { fingerprint: string; snapshot: Promise<Snapshot> } | undefined;
@@ -66,6 +70,7 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
   }
 
   async function resolve(): Promise<Snapshot> {
+    const whereIs = linesIn(composeFile);
     const [config, settings, names] = await Promise.all([
       print(configCommand([composeFile])),
       print(settingsCommand([composeFile])),
@@ -74,7 +79,10 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     const resolved = parseResolved(config, settings);
     return {
       resolved,
-      project: toProject(resolved, new Set(names.split("\n").filter((name) => name !== ""))),
+      project: toProject(resolved, new Set(names.split("\n").filter((name) => name !== "")), {
+        folder,
+        whereIs,
+      }),
     };
 
     async function print(argv: CommandLine): Promise<string> {
@@ -135,7 +143,7 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
     record,
     async recorded(name) {
       const resolved = readRecord(name);
-      return toProject(resolved, withoutProfile(resolved));
+      return toProject(resolved, withoutProfile(resolved), { folder, whereIs: nowhere });
     },
     async forget(needed) {
       records.forget(needed);
@@ -170,6 +178,11 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
         writeFileAtomically(file, content);
         return runCommand([file], service, argv, labels);
       }).finally(() => rmSync(file, { force: true }));
+    },
+    createOwn(own, service, total) {
+      return change(`creating containers of "${own.project}"`, async () =>
+        createOwnCommand(own, service, total),
+      );
     },
     async writePins(images) {
       const content = pinsYaml(images);

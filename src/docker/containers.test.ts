@@ -312,3 +312,40 @@ test("a removal that never ends is an error", async () => {
   const removing = createEngine({ host: fake.host, clock: quick }).remove("c1", { volumes: false });
   await expect(removing).rejects.toThrow("Docker did not finish the removal of container c1");
 });
+
+test("a container that is told to end by a signal is not brought back", async () => {
+  const bodies: unknown[] = [];
+  await using fake = fakeEngine(async (request, url) => {
+    if (!url.pathname.endsWith("/update")) return new Response(undefined, { status: 204 });
+    bodies.push(await request.json());
+    return Response.json({ Warnings: null });
+  });
+  await createEngine({ host: fake.host, clock }).endBySignal("c1", "SIGUSR1");
+  expect(fake.requests.slice(1)).toEqual([
+    "POST /v1.41/containers/c1/update",
+    "POST /v1.41/containers/c1/kill?signal=SIGUSR1",
+  ]);
+  expect(bodies).toEqual([{ RestartPolicy: { Name: "no" } }]);
+});
+
+test.each([
+  ["is gone", 404, 404],
+  ["does not run", 200, 409],
+])("one that %s needs no signal", async (_, update, kill) => {
+  await using fake = fakeEngine((_request, url) =>
+    Response.json({ message: "so it is" }, { status: url.pathname.endsWith("/update") ? update : kill }),
+  );
+  await createEngine({ host: fake.host, clock }).endBySignal("c1", "SIGUSR1");
+});
+
+test("a signal that Docker does not send is an error", async () => {
+  await using fake = fakeEngine((_request, url) =>
+    url.pathname.endsWith("/update")
+      ? Response.json({ Warnings: null })
+      : Response.json({ message: "no such signal" }, { status: 400 }),
+  );
+  await expect(createEngine({ host: fake.host, clock }).endBySignal("c1", "SIGNONE")).rejects.toMatchObject({
+    code: "docker",
+    message: "Docker could not send SIGNONE to container c1: no such signal",
+  });
+});

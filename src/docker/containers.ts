@@ -10,6 +10,7 @@ import type { Transport } from "./transport.ts";
 
 const LIST_DEADLINE_MS = 30_000;
 const START_DEADLINE_MS = 60_000;
+const SIGNAL_DEADLINE_MS = 30_000;
 const REMOVE_DEADLINE_MS = 60_000;
 /** On top of the container's own grace: the kill and the release of its network take time too. */
 const STOP_MARGIN_MS = 30_000;
@@ -25,7 +26,7 @@ const list = z.array(z.object({ Id: z.string().min(1) }));
 export function createContainers(
   transport: Transport,
   clock: Clock,
-): Pick<Engine, "containers" | "container" | "start" | "stop" | "restart" | "remove"> {
+): Pick<Engine, "containers" | "container" | "start" | "stop" | "endBySignal" | "restart" | "remove"> {
   async function container(id: string): Promise<Container | undefined> {
     const inspection = await inspect(transport, id);
     return inspection && withNetworkIds(toContainer(inspection));
@@ -77,6 +78,26 @@ export function createContainers(
     if (!isStopped) throw refused(answer, `stop container ${id}`);
   }
 
+  async function endBySignal(id: string, signal: string): Promise<void> {
+    const update = await transport.send({
+      method: "POST",
+      path: `${containerPath(id)}/update`,
+      body: { RestartPolicy: { Name: "no" } },
+      deadlineMs: SIGNAL_DEADLINE_MS,
+    });
+    if (update.status === 404) return;
+    if (update.status !== 200) throw refused(update, `change the restart policy of container ${id}`);
+    const answer = await transport.send({
+      method: "POST",
+      path: `${containerPath(id)}/kill`,
+      query: { signal },
+      deadlineMs: SIGNAL_DEADLINE_MS,
+    });
+    // 409: it does not run.
+    if (answer.status === 204 || answer.status === 404 || answer.status === 409) return;
+    throw refused(answer, `send ${signal} to container ${id}`);
+  }
+
   async function restart(id: string): Promise<void> {
     const inspection = await inspect(transport, id);
     const graceMs = inspection === undefined ? 0 : stopGraceMs(inspection);
@@ -106,7 +127,7 @@ export function createContainers(
     }
   }
 
-  return { container, containers, start, stop, restart, remove };
+  return { container, containers, start, stop, endBySignal, restart, remove };
 }
 
 function stopGraceMs(inspection: Inspection): number {

@@ -8,7 +8,9 @@ import { createImages } from "./images.ts";
 import { readInfo } from "./info.ts";
 import { createLocalImages } from "./local-images.ts";
 import { readLogs } from "./logs.ts";
+import { createLookout } from "./lookout.ts";
 import { createNetworks, networkId } from "./networks.ts";
+import { createStopSignals } from "./stop-signals.ts";
 import { createTransport, type Fetch, type Transport } from "./transport.ts";
 
 const EVENTS_DEADLINE_MS = 10_000;
@@ -25,6 +27,8 @@ export function createEngine(options: { host: DockerHost; clock: Clock; fetch?: 
     untilGone: (signal) => untilGone(transport, signal),
     ...containers,
     ...createNetworks(transport, containers.container),
+    ...createLookout(transport),
+    ...createStopSignals(transport, options.clock),
     ...createLocalImages(transport),
     ...createImages(transport, options.clock),
     logs: (id, lines) => readLogs(transport, id, lines),

@@ -113,7 +113,8 @@ test("a command that prints for ever costs no memory and does not keep others fr
   expect(await exec).toEqual({ exitCode: undefined, output: "y" });
   clearInterval(timer);
   expect(turns).toBeGreaterThan(10);
-  expect(process.memoryUsage.rss() - before).toBeLessThan(200 * 1024 * 1024);
+  // Also that of the fake engine, in the same process, which makes garbage as fast as it can.
+  expect(process.memoryUsage.rss() - before).toBeLessThan(400 * 1024 * 1024);
 });
 
 test.each([

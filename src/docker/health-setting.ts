@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { HealthRequest } from "../core/settings.ts";
 import { exactText, kindOf, mustBe, refusing, textOf, written } from "./written.ts";
 
+export const HEALTH_KEYS = ["path", "host", "headers", "status"];
+
 const ANY_GOOD_STATUS = { from: 200, to: 399 };
 const LOWEST_STATUS = 200;
 const HIGHEST_STATUS = 599;

@@ -57,6 +57,8 @@ const inspection = z.object({
         Retries: z.number().default(0),
       })
       .nullish(),
+    /** `SIGQUIT`, `QUIT` or `3`; absent means SIGTERM. */
+    StopSignal: z.string().nullish(),
     /** Seconds; absent means Docker's own ten. */
     StopTimeout: z.number().nullish(),
   }),

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import type { Attachment } from "../core/engine.ts";
 import { createEngine } from "./engine.ts";
@@ -12,6 +12,8 @@ const ATTACHMENT: Attachment = {
   address: "10.0.0.2",
   settings: { Links: ["app-db-1:database"], DriverOpts: null },
 };
+
+const NEW = { name: "shop-edge", labels: { owner: "us" }, internal: true, openInside: false };
 
 /** An engine that answers `change` to a change, and shows a container attached as `networks` says. */
 function engineWith(change: () => Response, networks: Record<string, unknown> | undefined) {
@@ -116,4 +118,75 @@ test("the id of the default bridge tells one start of the engine from another", 
   expect(await engine.startId()).toBe("n0");
   isThere = false;
   expect(await engine.startId()).toBe("");
+});
+
+describe("a network", () => {
+  test("is known by its name, with the IPv4 subnet it has", async () => {
+    await using fake = fakeEngine(() =>
+      Response.json({
+        Id: "n1",
+        Name: "shop-edge",
+        Labels: { owner: "us" },
+        IPAM: { Config: [{ Subnet: "fd00::/64" }, { Subnet: "10.9.0.0/26", Gateway: "10.9.0.1" }] },
+      }),
+    );
+    const engine = createEngine({ host: fake.host, clock });
+    expect(await engine.network("shop-edge")).toEqual({
+      id: "n1",
+      name: "shop-edge",
+      subnet: "10.9.0.0/26",
+      labels: { owner: "us" },
+    });
+    expect(fake.requests.at(-1)).toBe("GET /v1.41/networks/shop-edge");
+  });
+
+  test("that has neither labels nor addresses is one", async () => {
+    await using fake = fakeEngine(() =>
+      Response.json({ Id: "n1", Name: "x", Labels: null, IPAM: { Config: null } }),
+    );
+    const engine = createEngine({ host: fake.host, clock });
+    expect(await engine.network("x")).toEqual({ id: "n1", name: "x", subnet: "", labels: {} });
+  });
+
+  test("that is not there is undefined, and its removal success", async () => {
+    await using fake = fakeEngine(() => Response.json({ message: "not found" }, { status: 404 }));
+    const engine = createEngine({ host: fake.host, clock });
+    expect(await engine.network("x")).toBeUndefined();
+    await engine.removeNetwork("n1");
+    expect(fake.requests.at(-1)).toBe("DELETE /v1.41/networks/n1");
+  });
+
+  test("is made with the addresses that are said, or those of Docker's pools", async () => {
+    const bodies: unknown[] = [];
+    await using fake = fakeEngine(async (request) => {
+      bodies.push(await request.json());
+      return Response.json({ Id: "n1", Warning: "" }, { status: 201 });
+    });
+    const engine = createEngine({ host: fake.host, clock });
+    const ipv4 = { subnet: "10.9.0.0/26", gateway: "10.9.0.1", dynamicRange: "10.9.0.56/29" };
+    expect(await engine.createNetwork({ ...NEW, ipv4 })).toBe("n1");
+    await engine.createNetwork({ ...NEW, internal: false, openInside: true, ipv4: undefined });
+    const common = { Name: "shop-edge", CheckDuplicate: true, Driver: "bridge", Labels: { owner: "us" } };
+    expect(bodies).toEqual([
+      {
+        ...common,
+        Internal: true,
+        Options: { "com.docker.network.bridge.enable_icc": "false" },
+        IPAM: { Config: [{ Subnet: "10.9.0.0/26", Gateway: "10.9.0.1", IPRange: "10.9.0.56/29" }] },
+      },
+      { ...common, Internal: false, Options: { "com.docker.network.bridge.enable_icc": "true" } },
+    ]);
+  });
+
+  test("that Docker does not make, or keeps, is an error in its words", async () => {
+    await using fake = fakeEngine(refusal);
+    const engine = createEngine({ host: fake.host, clock });
+    await expect(engine.createNetwork({ ...NEW, ipv4: undefined })).rejects.toMatchObject({
+      code: "docker",
+      message: "Docker could not create network shop-edge: Docker's own words",
+    });
+    await expect(engine.removeNetwork("n1")).rejects.toMatchObject({
+      message: "Docker could not remove network n1: Docker's own words",
+    });
+  });
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { Attachment, Container, Engine } from "../core/engine.ts";
+import type { Attachment, Container, Engine, Network, NewNetwork } from "../core/engine.ts";
 import { parseAnswer, refused } from "./answer.ts";
 import type { Transport } from "./transport.ts";
 
@@ -8,7 +8,17 @@ const INSPECT_DEADLINE_MS = 10_000;
 /** Of a running container it waits for the network driver. */
 const ATTACH_DEADLINE_MS = 30_000;
 
-const network = z.object({ Id: z.string().min(1) });
+/** A bridge, its rules for the firewall. */
+const CREATE_DEADLINE_MS = 30_000;
+const ICC = "com.docker.network.bridge.enable_icc";
+
+const created = z.object({ Id: z.string().min(1) });
+const network = z.object({
+  Id: z.string().min(1),
+  Name: z.string().default(""),
+  Labels: z.record(z.string(), z.string()).nullish(),
+  IPAM: z.object({ Config: z.array(z.object({ Subnet: z.string().default("") })).nullish() }).nullish(),
+});
 
 /**
  * Containers and their networks. An alias cannot change on a live endpoint: take the container off, attach it anew.
@@ -17,7 +27,7 @@ const network = z.object({ Id: z.string().min(1) });
 export function createNetworks(
   transport: Transport,
   container: (id: string) => Promise<Container | undefined>,
-): Pick<Engine, "connect" | "disconnect"> {
+): Pick<Engine, "connect" | "disconnect" | "network" | "createNetwork" | "removeNetwork"> {
   async function attachment(networkId: string, id: string): Promise<Attachment | undefined> {
     return (await container(id))?.networks.find((each) => each.networkId === networkId);
   }
@@ -47,17 +57,67 @@ export function createNetworks(
       if (existing !== undefined && areSame(existing.aliases, aliases)) return;
       throw refused(answer, `attach container ${id} to network ${network}`);
     },
+
+    network: (name) => inspectNetwork(transport, name),
+
+    async createNetwork(wanted) {
+      const answer = await transport.send({
+        method: "POST",
+        path: "/networks/create",
+        body: toBody(wanted),
+        deadlineMs: CREATE_DEADLINE_MS,
+      });
+      const status = answer.status === 201 ? 200 : answer.status;
+      return parseAnswer({ ...answer, status }, created, `create network ${wanted.name}`).Id;
+    },
+
+    async removeNetwork(id) {
+      const answer = await transport.send({
+        method: "DELETE",
+        path: networkPath(id),
+        deadlineMs: CREATE_DEADLINE_MS,
+      });
+      if (answer.status === 204 || answer.status === 404) return;
+      throw refused(answer, `remove network ${id}`);
+    },
   };
 }
 
 /** Id of a network by its name or id; `""` when it is gone. */
 export async function networkId(transport: Transport, name: string): Promise<string> {
+  return (await inspectNetwork(transport, name))?.id ?? "";
+}
+
+async function inspectNetwork(transport: Transport, name: string): Promise<Network | undefined> {
   const answer = await transport.send({
     method: "GET",
     path: networkPath(name),
     deadlineMs: INSPECT_DEADLINE_MS,
   });
-  return answer.status === 404 ? "" : parseAnswer(answer, network, `inspect network ${name}`).Id;
+  if (answer.status === 404) return undefined;
+  const { Id, Name, Labels, IPAM } = parseAnswer(answer, network, `inspect network ${name}`);
+  const subnets = (IPAM?.Config ?? []).map((config) => config.Subnet);
+  return {
+    id: Id,
+    name: Name,
+    subnet: subnets.find((subnet) => subnet.includes(".")) ?? "",
+    labels: Labels ?? {},
+  };
+}
+
+function toBody({ name, labels, internal, openInside, ipv4 }: NewNetwork): unknown {
+  return {
+    Name: name,
+    // Engines before 25 would make a second one of the same name.
+    CheckDuplicate: true,
+    Driver: "bridge",
+    Internal: internal,
+    Labels: labels,
+    Options: { [ICC]: String(openInside) },
+    ...(ipv4 === undefined
+      ? {}
+      : { IPAM: { Config: [{ Subnet: ipv4.subnet, Gateway: ipv4.gateway, IPRange: ipv4.dynamicRange }] } }),
+  };
 }
 
 function networkPath(name: string): string {

@@ -127,3 +127,11 @@ test("an aborted signal ends the retries with its reason", async () => {
   await expect(registry.resolve(WEB, controller.signal)).rejects.toBe(reason);
   expect(tried).toHaveLength(1);
 });
+
+test("whether it has an image is asked once, by its digest too", async () => {
+  const { registry, tried, pauses } = setUp({ failures: [CUT] });
+  const pinned = { ...WEB, digest: DIGEST };
+  await expect(registry.assertThere(pinned, NEVER)).rejects.toBe(CUT);
+  await registry.assertThere(pinned, NEVER);
+  expect([tried, pauses]).toEqual([["ecr", "ecr"], []]);
+});

@@ -41,6 +41,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     text: string,
     signal: AbortSignal,
     attempt: (credential: Credential | undefined) => Promise<T>,
+    retries: number = PAUSES_MS.length,
   ): Promise<T> {
     const fields = { image: text, registry: image.registry };
     const tokens = ecr !== undefined && image.registry === ecrRegistry ? ecr.tokens : undefined;
@@ -66,7 +67,8 @@ export function createRegistry(options: RegistryOptions): Registry {
           continue;
         }
         const pause = (isRateLimit(error) ? RATE_LIMIT_PAUSES_MS : PAUSES_MS)[failures];
-        if (errorCode(error) !== "registry_unavailable" || pause === undefined) throw error;
+        const isOver = pause === undefined || failures >= retries;
+        if (errorCode(error) !== "registry_unavailable" || isOver) throw error;
         failures += 1;
         log.warn("pull failed; trying again", {
           ...fields,
@@ -79,10 +81,10 @@ export function createRegistry(options: RegistryOptions): Registry {
     }
   }
 
-  async function resolve(image: ImageReference, signal: AbortSignal): Promise<string> {
-    if (image.digest !== undefined) return image.digest;
+  async function ask(image: ImageReference, signal: AbortSignal, retries?: number): Promise<string> {
     const text = imageText(image, tagOrDigest(image));
-    return attempts(image, text, signal, (credential) => engine.resolveDigest(text, credential, signal));
+    const attempt = (credential: Credential | undefined) => engine.resolveDigest(text, credential, signal);
+    return attempts(image, text, signal, attempt, retries);
   }
 
   async function pull(
@@ -110,7 +112,11 @@ export function createRegistry(options: RegistryOptions): Registry {
     report.done();
   }
 
-  return { resolve, pull };
+  return {
+    resolve: async (image, signal) => image.digest ?? (await ask(image, signal)),
+    assertThere: async (image, signal) => void (await ask(image, signal, 0)),
+    pull,
+  };
 }
 
 function imageText(image: ImageReference, wanted: string): string {

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
+import { nowhere } from "../core/problem.ts";
 import { parseResolved, toProject, withImages } from "./resolved.ts";
+
+const HERE = { folder: "/srv", whereIs: nowhere };
 
 /** `docker compose config --format json` of 2.26.1, as it came but for white space and escapes. */
 const JSON_OUTPUT = `{
@@ -198,9 +201,11 @@ describe("values that YAML readers take for something else", () => {
 
   test("are told apart by our configuration hash", () => {
     const hashOf = (sha: string): string | undefined =>
-      toProject(parseResolved(JSON_OUTPUT.replace("12e4567", sha), YAML_OUTPUT), new Set()).services.get(
-        "web",
-      )?.configHash;
+      toProject(
+        parseResolved(JSON_OUTPUT.replace("12e4567", sha), YAML_OUTPUT),
+        new Set(),
+        HERE,
+      ).services.get("web")?.configHash;
     expect(hashOf("12e4567")).not.toBe(hashOf("34e5678"));
     expect(hashOf("12e4567")).toBe(hashOf("12e4567"));
   });
@@ -222,13 +227,13 @@ test("devices are recorded by the keys that Compose reads, not by those it write
 test("what Compose's JSON says of an empty deploy is no configuration", () => {
   const { deploy: _, ...web } = resolved.services["web"] ?? {};
   const hashOf = (fields: NonNullable<(typeof resolved.services)[string]>): string | undefined =>
-    toProject({ ...resolved, services: { web: fields } }, new Set()).services.get("web")?.configHash;
+    toProject({ ...resolved, services: { web: fields } }, new Set(), HERE).services.get("web")?.configHash;
   expect(hashOf(resolved.services["web"] ?? {})).toBe(hashOf(web));
 });
 
 test("x-deployer is that of the YAML, where the JSON has none", () => {
   expect(JSON_OUTPUT).not.toContain("x-deployer");
-  expect(toProject(resolved, new Set()).services.get("web")?.settings.images).toEqual(["acme/web"]);
+  expect(toProject(resolved, new Set(), HERE).services.get("web")?.settings.images).toEqual(["acme/web"]);
 });
 
 test("a service whose name reads as a number in the YAML is refused, not left without its x-deployer", () => {

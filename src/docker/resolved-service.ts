@@ -43,7 +43,14 @@ export const ResolvedService = z.looseObject({
   mac_address: z.string().nullish(),
   platform: z.string().nullish(),
   networks: z.record(z.string(), Endpoint.nullable()).nullish(),
-  ports: z.array(z.looseObject({ published: z.union([z.string(), z.number()]).optional() })).nullish(),
+  ports: z
+    .array(
+      z.looseObject({
+        published: z.union([z.string(), z.number()]).optional(),
+        protocol: z.string().optional(),
+      }),
+    )
+    .nullish(),
   depends_on: DependsOn.optional(),
   blkio_config: BlkioConfig.nullish(),
   scale: z.number().int().optional(),

@@ -2,7 +2,10 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import type { Service } from "../core/compose.ts";
+import { nowhere } from "../core/problem.ts";
 import { hostFiles, parseResolved, type Resolved, toProject, withImages } from "./resolved.ts";
+
+const HERE = { folder: "/srv", whereIs: nowhere };
 
 /** What `docker compose config` prints of one service `web` with these lines. */
 function webWith(lines: string): string {
@@ -23,7 +26,7 @@ function parsed(yaml: string): Resolved {
 }
 
 function webOf(yaml: string): Service {
-  const web = toProject(parsed(yaml), new Set(["web"])).services.get("web");
+  const web = toProject(parsed(yaml), new Set(["web"]), HERE).services.get("web");
   if (web === undefined) throw new Error("no web");
   return web;
 }
@@ -70,7 +73,13 @@ test("a service as a rollout needs it", () => {
       drainCommand: undefined,
       images: ["ghcr.io/acme/web"],
       sharedVolumes: true,
+      routes: [],
+      drainMs: 30_000,
+      holdMs: 30_000,
+      holdMax: 2_000,
+      resend: "idempotent",
     },
+    hostPorts: [{ from: 8080, to: 8080 }],
     rollingObstacles: ["publishes host port 8080", "has the fixed container_name the-web"],
     platform: "linux/arm64",
     dependsOn: [
@@ -98,6 +107,7 @@ test("a service that is built here has no image of its own, and one of a profile
   const project = toProject(
     parsed("name: shop\nservices:\n  tool:\n    build:\n      context: /srv\n    profiles: [ops]\n"),
     new Set(),
+    HERE,
   );
   expect(project.services.get("tool")).toMatchObject({
     image: undefined,
@@ -108,7 +118,7 @@ test("a service that is built here has no image of its own, and one of a profile
 });
 
 test("a project without services is a project", () => {
-  expect(toProject(parsed("name: shop\nservices: {}\n"), new Set()).services.size).toBe(0);
+  expect(toProject(parsed("name: shop\nservices: {}\n"), new Set(), HERE).services.size).toBe(0);
 });
 
 test.each([
@@ -200,16 +210,45 @@ describe("x-deployer", () => {
     expect(read).toThrow('service "web": x-deployer.health: with network_mode: none');
   });
 
-  test("at the top of the file is refused, beside the problems of the services", () => {
+  test("at the top of the file is for the edge, and its problems are told beside those of the services", () => {
     const yaml = `${webWith("x-deployer: {watch: 5}")}x-deployer: {strategy: rolling}\n`;
     expect(() => webOf(yaml)).toThrow(
-      /^x-deployer: means nothing at the top of the file.*\nservice "web": x-deployer\.watch: needs a unit.*$/,
+      /^x-deployer\.strategy: unknown key, there are edge\nservice "web": x-deployer\.watch: needs a unit.*$/,
     );
+  });
+
+  test("at the top of the file asks for an edge, whose folders are beside the file as it is named", () => {
+    const top = "x-deployer: {edge: {https: 443, certs: ./certs, acme_challenges: ../acme}}\n";
+    const edgeOf = (text: string) => toProject(parsed(`${webWith("")}${text}`), new Set(), HERE).edge;
+    expect(edgeOf(top)).toMatchObject({ https: 443, certs: "/srv/certs", challenges: "/acme" });
+    for (const none of ["", "x-deployer: {}\n", "x-deployer: null\n"]) expect(edgeOf(none)).toBeUndefined();
+  });
+
+  test("has the value of the JSON at the top, where YAML would take a text for a number", () => {
+    const json = '{"name": "shop", "x-deployer": {"edge": {"http": "80", "image": "12e4567"}}}';
+    const yaml = 'name: shop\nx-deployer:\n  edge:\n    http: "80"\n    image: 12e4567\n';
+    expect(toProject(parseResolved(json, yaml), new Set(), HERE).edge).toMatchObject({
+      http: 80,
+      image: "12e4567",
+    });
+  });
+
+  test("is named with the line of what is wrong, where that is known", () => {
+    const asked: (readonly string[])[] = [];
+    const whereIs = (keys: readonly string[]): string => `f:${asked.push(keys)}: `;
+    const yaml = `${webWith("x-deployer: {route: [{host: a}, {path: b}]}")}x-deployer: {edge: {certs: /c, http: 1}}\n`;
+    expect(() => toProject(parsed(yaml), new Set(), { folder: "/srv", whereIs })).toThrow(
+      /^f:1: x-deployer\.edge\.certs: .*\nf:2: service "web": x-deployer\.route\.1\.path: .*$/,
+    );
+    expect(asked).toEqual([
+      ["x-deployer", "edge", "certs"],
+      ["services", "web", "x-deployer", "route", "1", "path"],
+    ]);
   });
 
   test("all problems are in one message, a line each", () => {
     const yaml = `name: shop\nservices:\n  a:\n    x-deployer: {one: 1}\n  b:\n    x-deployer: {two: 2}\n`;
-    const read = (): unknown => toProject(parsed(yaml), new Set());
+    const read = (): unknown => toProject(parsed(yaml), new Set(), HERE);
     expect(read).toThrow(/^service "a": x-deployer.*one.*\nservice "b": x-deployer.*two.*$/);
   });
 });

@@ -2,8 +2,11 @@ import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
 import type { Dependency, ImageTexts, Project, Service } from "../core/compose.ts";
+import { type Problem, sayProblem, type WhereIs } from "../core/problem.ts";
 import { configHash } from "./config-hash.ts";
+import { readEdge } from "./edge-setting.ts";
 import { jsonForYaml, parseExactJson } from "./exact-json.ts";
+import { hostPorts } from "./host-ports.ts";
 import { rollingObstacles } from "./obstacles.ts";
 import { ResolvedService } from "./resolved-service.ts";
 import { readSettings } from "./settings.ts";
@@ -24,12 +27,9 @@ const WithSettings = z.object({
   services: z.record(z.string(), z.object({ "x-deployer": z.unknown().optional() }).nullable()).default({}),
 });
 
-/** Nothing that somebody set may be ignored; and a YAML anchor may be kept under any other name. */
-const NOT_AT_THE_TOP =
-  "x-deployer: means nothing at the top of the file, it belongs to a service (for an anchor take another name, such as x-defaults)";
-
 /**
- * The project of Compose's JSON with each service's `x-deployer`, which is in its YAML only.
+ * The project of Compose's JSON with each service's `x-deployer`, which is in its YAML only. That at the top is in both,
+ * and in the JSON each value is what it is.
  *
  * Errors: `compose_file` for texts that are not a project as we know it.
  */
@@ -44,14 +44,28 @@ export function parseResolved(json: string, yaml: string): Resolved {
   return { ...resolved, services: Object.fromEntries(services) };
 }
 
+/** The file that a project is written in. */
+type ComposeFile = {
+  /** What relative paths are relative to. */
+  folder: string;
+  whereIs: WhereIs;
+};
+
 /** Errors: `compose_file` for an `x-deployer` that cannot be read, all problems in one message. */
-export function toProject(resolved: Resolved, startedByDefault: ReadonlySet<string>): Project {
-  const problems = Object.hasOwn(resolved, "x-deployer") ? [NOT_AT_THE_TOP] : [];
+export function toProject(
+  resolved: Resolved,
+  startedByDefault: ReadonlySet<string>,
+  { folder, whereIs }: ComposeFile,
+): Project {
+  const problems: Problem[] = [];
   const services = new Map<string, Service>();
+  const top = readEdge(resolved["x-deployer"], folder);
+  if ("problems" in top)
+    problems.push(...top.problems.map((problem) => ({ ...problem, service: undefined })));
   for (const [name, fields] of Object.entries(resolved.services)) {
     const read = readSettings(fields["x-deployer"], fields.network_mode);
     if ("problems" in read) {
-      problems.push(...read.problems.map((problem) => `service "${name}": ${problem}`));
+      problems.push(...read.problems.map((problem) => ({ ...problem, service: name })));
       continue;
     }
     const { settings } = read;
@@ -63,6 +77,7 @@ export function toProject(resolved: Resolved, startedByDefault: ReadonlySet<stri
       replicas: fields.scale ?? fields.deploy?.replicas ?? 1,
       containerName: fields.container_name,
       settings,
+      hostPorts: hostPorts(fields),
       rollingObstacles: rollingObstacles(fields, settings),
       platform: fields.platform ?? undefined,
       dependsOn: dependencies(fields),
@@ -70,8 +85,12 @@ export function toProject(resolved: Resolved, startedByDefault: ReadonlySet<stri
       startedByDefault: startedByDefault.has(name),
     });
   }
-  if (problems.length > 0) throw new DeployerError("compose_file", problems.join("\n"));
-  return { name: resolved.name, services };
+  if ("problems" in top || problems.length > 0)
+    throw new DeployerError(
+      "compose_file",
+      problems.map((problem) => sayProblem(problem, whereIs)).join("\n"),
+    );
+  return { name: resolved.name, services, edge: top.edge, whereIs };
 }
 
 /** The same project with other image texts, as JSON: which is YAML too, and needs no quoting rules of our own. */

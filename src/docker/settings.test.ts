@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
+import { nowhere, sayProblem } from "../core/problem.ts";
 import type { Settings } from "../core/settings.ts";
+import type { SettingProblem } from "./setting-problems.ts";
 import { readSettings } from "./settings.ts";
 
 test("what is not said has its default", () => {
@@ -15,6 +17,11 @@ test("what is not said has its default", () => {
     drainCommand: undefined,
     images: [],
     sharedVolumes: false,
+    routes: [],
+    drainMs: 30_000,
+    holdMs: 30_000,
+    holdMax: 2_000,
+    resend: "idempotent",
   };
   for (const nothing of [undefined, null, {}]) expect(settingsOf(nothing)).toEqual(defaults);
 });
@@ -35,6 +42,15 @@ test("everything can be said", () => {
     drain_command: ["nginx", "-s", "quit"],
     images: ["ghcr.io/acme/web", "127.0.0.1:5000/web"],
     shared_volumes: true,
+    route: [
+      { host: "Shop.Example.com" },
+      { host: "*.shop.example.com", path: "/a/%20b" },
+      { path: "/assets" },
+    ],
+    drain: "1m",
+    hold: 0,
+    hold_max: 500,
+    resend: "all",
   };
   expect(settingsOf(written)).toEqual({
     strategy: "rolling",
@@ -51,6 +67,15 @@ test("everything can be said", () => {
     drainCommand: ["nginx", "-s", "quit"],
     images: ["ghcr.io/acme/web", "127.0.0.1:5000/web"],
     sharedVolumes: true,
+    routes: [
+      { host: "shop.example.com", path: "/" },
+      { host: "*.shop.example.com", path: "/a/%20b" },
+      { host: undefined, path: "/assets" },
+    ],
+    drainMs: 60_000,
+    holdMs: 0,
+    holdMax: 500,
+    resend: "all",
   });
 });
 
@@ -112,10 +137,8 @@ describe("refused is", () => {
     [{ sharedVolumes: true }, "x-deployer.sharedVolumes: unknown key, meant is perhaps shared_volumes"],
     [
       { colour: "blue" },
-      "x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, drain_command, images, shared_volumes",
+      "x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, drain_command, images, shared_volumes, route, drain, hold, hold_max, resend",
     ],
-    [{ route: "shop.example" }, "x-deployer.route: is not built yet"],
-    [{ drain: "30s" }, "x-deployer.drain: is not built yet"],
     [{ "a\n\u001b[31mb": 1 }, 'x-deployer."a\\n\\u001b[31mb": unknown key, there are '],
 
     [{ strategy: "blue-green" }, "x-deployer.strategy: must be auto, rolling or recreate"],
@@ -127,8 +150,26 @@ describe("refused is", () => {
     ),
     [
       { port: 3000 },
-      "x-deployer.port: is the port that health is asked on, and there is no health: add health: /path",
+      "x-deployer.port: is the port that health is asked on and requests go to, and there is neither health nor route: add health: /path",
     ],
+    ...["drain", "hold"].map((key): [unknown, string] => [
+      { [key]: "5s" },
+      `x-deployer.${key}: is for services behind the edge, and there is no route`,
+    ]),
+    [{ hold_max: 5 }, "x-deployer.hold_max: is for services behind the edge, and there is no route"],
+    [{ resend: "all" }, "x-deployer.resend: is for services behind the edge, and there is no route"],
+    ...["All", "POST", "", ["POST"], true, null].map((resend): [unknown, string] => [
+      { route: { path: "/" }, resend },
+      "x-deployer.resend: must be idempotent or all",
+    ]),
+    [{ route: { path: "/" }, drain: 30 }, "x-deployer.drain: needs a unit: write 30s for seconds"],
+    [{ route: { path: "/" }, hold: "2h" }, "x-deployer.hold: must not be longer than 1h"],
+    ...[0, 1_000_001, 1.5, "many", null].map((hold_max): [unknown, string] => [
+      { route: { path: "/" }, hold_max },
+      "x-deployer.hold_max: must be a number from 1 to 1000000",
+    ]),
+    [{ route: "a.example/b" }, "x-deployer.route: must be a mapping with host, path or both, not a text"],
+    [{ route: [{ path: "/" }, { hst: "a" }] }, "x-deployer.route.1.hst: unknown key, meant is perhaps host"],
 
     [{ timeout: 30 }, "x-deployer.timeout: needs a unit: write 30s for seconds"],
     [{ watch: 10 }, "x-deployer.watch: needs a unit: write 10s for seconds"],
@@ -280,6 +321,20 @@ describe("refused as health is", () => {
   );
 });
 
+test.each(["none", "host", "service:vpn", "container:vpn"])(
+  "a route in network_mode: %s leads to no address",
+  (mode) => {
+    expect(problemsOf({ route: { path: "/" }, port: 80 }, mode)).toEqual([
+      `x-deployer.route: with network_mode: ${mode} the container has no address of its own for the edge to send requests to: remove one of them`,
+    ]);
+  },
+);
+
+test("a route is a use of the port, and what Compose interpolated is a text", () => {
+  const written = { port: "80", route: { host: "a" }, drain: "0", hold: "1m", hold_max: "5" };
+  expect(settingsOf(written)).toMatchObject({ port: 80, drainMs: 0, holdMs: 60_000, holdMax: 5 });
+});
+
 test("health can be asked in the network of the host, and in the default bridge", () => {
   for (const mode of ["host", "bridge", undefined])
     expect(settingsOf({ health: "/", port: 80 }, mode).port).toBe(80);
@@ -335,6 +390,11 @@ test("whatever is there is either settings or told to be wrong", () => {
     "before",
     "images",
     "shared_volumes",
+    "route",
+    "drain",
+    "hold",
+    "hold_max",
+    "resend",
     "path",
   ];
   const value = fc.object({ key: fc.oneof(fc.constantFrom(...known, "__proto__", "headers"), fc.string()) });
@@ -357,7 +417,7 @@ test("a key of JavaScript's own is an unknown one like any other", () => {
 test("no value is quoted: it may be a secret that was meant for another place", () => {
   const secret = "hunter2 ";
   for (const written of [
-    ...["strategy", "port", "health", "timeout", "watch", "before", "images", "shared_volumes"].map(
+    ...["strategy", "port", "health", "timeout", "watch", "before", "images", "shared_volumes", "resend"].map(
       (key) => ({
         [key]: secret,
       }),
@@ -379,11 +439,15 @@ function header(name: string, value: unknown): unknown {
 
 function settingsOf(written: unknown, networkMode?: string): Settings {
   const read = readSettings(written, networkMode);
-  if ("problems" in read) throw new Error(read.problems.join("\n"));
+  if ("problems" in read) throw new Error(read.problems.map(say).join("\n"));
   return read.settings;
 }
 
 function problemsOf(written: unknown, networkMode?: string): string[] {
   const read = readSettings(written, networkMode);
-  return "problems" in read ? read.problems : [];
+  return "problems" in read ? read.problems.map(say) : [];
+}
+
+function say(problem: SettingProblem): string {
+  return sayProblem({ ...problem, service: undefined }, nowhere);
 }

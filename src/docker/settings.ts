@@ -2,18 +2,18 @@ import { z } from "zod";
 
 import { parseImage } from "../core/image.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../core/settings.ts";
-import { parseDuration } from "./duration.ts";
-import { HealthSetting } from "./health-setting.ts";
-import { nearest } from "./nearest.ts";
-import { exactText, mustBe, refusing, textOf, written } from "./written.ts";
+import { withoutEscapes } from "./escapes.ts";
+import { HEALTH_KEYS, HealthSetting } from "./health-setting.ts";
+import { ROUTE_KEYS, RoutesSetting } from "./route-setting.ts";
+import { type SettingProblem, settingProblems } from "./setting-problems.ts";
+import { durationSetting, numberSetting, PortSetting } from "./setting-values.ts";
+import { exactText, mustBe, refusing, written } from "./written.ts";
 
 const STRATEGIES = ["auto", "rolling", "recreate"] as const;
-const HIGHEST_PORT = 65_535;
-const LONGEST_MS = 3_600_000;
+const RESENDS = ["idempotent", "all"] as const;
+const MOST_HELD = 1_000_000;
 const COMMANDS = 'a list of commands, each a list of words: [["npm", "run", "migrate"]]';
 const WORDS = 'a command as a list of words: ["nginx", "-s", "quit"]';
-/** Keys that the plan has and the program does not. */
-const NOT_YET = new Set(["drain", "route"]);
 
 const Word = z.unknown().transform((value, context): string => {
   const refuse = refusing(context);
@@ -32,13 +32,10 @@ const WrittenSettings = z.strictObject(
       const strategy = STRATEGIES.find((known) => known === value);
       return strategy ?? refuse("must be auto, rolling or recreate");
     }),
-    port: written((value, refuse) => {
-      const port = /^\d{1,5}$/.test(textOf(value)) ? Number(value) : 0;
-      return 1 <= port && port <= HIGHEST_PORT ? port : refuse(`must be a port from 1 to ${HIGHEST_PORT}`);
-    }),
+    port: PortSetting,
     health: HealthSetting.optional(),
-    timeout: duration({ mayBeZero: false }),
-    watch: duration({ mayBeZero: true }),
+    timeout: durationSetting({ mayBeZero: false }),
+    watch: durationSetting({ mayBeZero: true }),
     before: z
       .unknown()
       .refine(isListOfLists, { error: `must be ${COMMANDS}`, abort: true })
@@ -57,25 +54,36 @@ const WrittenSettings = z.strictObject(
       if (value === false || value === "false") return false;
       return refuse("must be true or false");
     }),
+    route: RoutesSetting.optional(),
+    drain: durationSetting({ mayBeZero: true }),
+    hold: durationSetting({ mayBeZero: true }),
+    hold_max: numberSetting(MOST_HELD),
+    resend: written((value, refuse) => {
+      const resend = RESENDS.find((known) => known === value);
+      return resend ?? refuse("must be idempotent or all");
+    }),
   },
   { error: mustBe("a mapping") },
 );
 
-const KEYS = WrittenSettings.keyof().options;
-const HEALTH_KEYS = ["path", "host", "headers", "status"];
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+  "": WrittenSettings.keyof().options,
+  health: HEALTH_KEYS,
+  route: ROUTE_KEYS,
+};
 
 /**
  * The `x-deployer` of a service, as `docker compose config` prints it.
  * @param networkMode of the service, for what cannot go together with it
- * @returns the settings, or everything that is wrong with them: `x-deployer.health.status: …`
+ * @returns the settings, or everything that is wrong with them
  */
 export function readSettings(
   value: unknown,
   networkMode: string | undefined,
-): { settings: Settings } | { problems: string[] } {
+): { settings: Settings } | { problems: SettingProblem[] } {
   const meant = withoutEscapes(value ?? {});
   const { data, error } = WrittenSettings.safeParse(meant);
-  const problems = [...(error?.issues ?? []).flatMap(complaints), ...contradictions(meant, networkMode)];
+  const problems = [...settingProblems(error, KEYS), ...contradictions(meant, networkMode)];
   if (data === undefined || problems.length > 0) return { problems };
   return {
     settings: {
@@ -88,31 +96,13 @@ export function readSettings(
       drainCommand: data.drain_command,
       images: data.images ?? DEFAULT_SETTINGS.images,
       sharedVolumes: data.shared_volumes ?? DEFAULT_SETTINGS.sharedVolumes,
+      routes: data.route ?? DEFAULT_SETTINGS.routes,
+      drainMs: data.drain ?? DEFAULT_SETTINGS.drainMs,
+      holdMs: data.hold ?? DEFAULT_SETTINGS.holdMs,
+      holdMax: data.hold_max ?? DEFAULT_SETTINGS.holdMax,
+      resend: data.resend ?? DEFAULT_SETTINGS.resend,
     },
   };
-}
-
-/** Compose doubles each `$` of what it prints, so that it is read again as it is. */
-function withoutEscapes(value: unknown): unknown {
-  if (typeof value === "string") return value.replaceAll("$$", () => "$");
-  if (Array.isArray(value)) return value.map(withoutEscapes);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, nested]) => [withoutEscapes(key), withoutEscapes(nested)]),
-  );
-}
-
-function duration({ mayBeZero }: { mayBeZero: boolean }) {
-  return written((value, refuse) => {
-    if (typeof value === "number" && value > 0 && Number.isFinite(value))
-      return refuse(`needs a unit: write ${value}s for seconds`);
-    const text = textOf(value);
-    const milliseconds = text === "0" ? 0 : parseDuration(text);
-    if (milliseconds === undefined) return refuse("must be a duration, as in 10s, 1m30s or 500ms");
-    if (milliseconds > LONGEST_MS) return refuse("must not be longer than 1h");
-    if (milliseconds === 0 && !mayBeZero) return refuse("must be longer than 0");
-    return milliseconds;
-  });
 }
 
 function isListOfLists(value: unknown): boolean {
@@ -129,37 +119,23 @@ function repository(value: unknown, context: z.RefinementCtx): string {
 }
 
 /** Of settings that cannot do what they say. */
-function contradictions(value: unknown, networkMode: string | undefined): string[] {
+function contradictions(value: unknown, networkMode: string | undefined): SettingProblem[] {
   if (typeof value !== "object" || value === null) return [];
-  const asksHealth = Object.hasOwn(value, "health");
-  const found: string[] = [];
-  if (Object.hasOwn(value, "port") && !asksHealth)
-    found.push(
-      "x-deployer.port: is the port that health is asked on, and there is no health: add health: /path",
+  const has = (key: string): boolean => Object.hasOwn(value, key);
+  const found: SettingProblem[] = [];
+  const refuse = (key: string, why: string) => found.push({ path: ["x-deployer", key], why });
+  if (has("port") && !has("health") && !has("route"))
+    refuse(
+      "port",
+      "is the port that health is asked on and requests go to, and there is neither health nor route: add health: /path",
     );
-  if (asksHealth && networkMode !== undefined && /^none$|^service:|^container:/.test(networkMode))
-    found.push(
-      `x-deployer.health: with network_mode: ${networkMode} the container has no address to be asked at: give it a healthcheck`,
-    );
+  for (const key of ["drain", "hold", "hold_max", "resend"])
+    if (has(key) && !has("route")) refuse(key, "is for services behind the edge, and there is no route");
+
+  const hasNoAddress = networkMode !== undefined && /^none$|^service:|^container:/.test(networkMode);
+  const place = `with network_mode: ${networkMode} the container has no address`;
+  if (has("health") && hasNoAddress) refuse("health", `${place} to be asked at: give it a healthcheck`);
+  if (has("route") && (hasNoAddress || networkMode === "host"))
+    refuse("route", `${place} of its own for the edge to send requests to: remove one of them`);
   return found;
-}
-
-function complaints(issue: z.core.$ZodIssue): string[] {
-  if (issue.code !== "unrecognized_keys") return [`${place(issue.path)}: ${issue.message}`];
-  const known = issue.path.length === 0 ? KEYS : HEALTH_KEYS;
-  return issue.keys.map((key) => `${place([...issue.path, key])}: ${unknownKey(key, known)}`);
-}
-
-function unknownKey(key: string, known: readonly string[]): string {
-  if (NOT_YET.has(key)) return "is not built yet";
-  const meant = nearest(key, known);
-  return meant === undefined
-    ? `unknown key, there are ${known.join(", ")}`
-    : `unknown key, meant is perhaps ${meant}`;
-}
-
-function place(path: readonly PropertyKey[]): string {
-  return ["x-deployer", ...path.map(String)]
-    .map((key) => (/^[\w-]+$/.test(key) ? key : JSON.stringify(key)))
-    .join(".");
 }

@@ -1,5 +1,5 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -136,9 +136,9 @@ test("an answer that stops in its middle is given up at the deadline too", async
 });
 
 test("the deadline of an opened answer ends with its headers", async () => {
-  await using engine = fakeEngine(() => pieces(Array.from({ length: 20 }, () => "x")));
-  const response = await createTransport(engine.host).open({ ...LIST, deadlineMs: 50 });
-  expect(await response.text()).toBe("x".repeat(20));
+  await using engine = fakeEngine(() => pieces(Array.from({ length: 100 }, () => "x")));
+  const response = await createTransport(engine.host).open({ ...LIST, deadlineMs: 400 });
+  expect(await response.text()).toBe("x".repeat(100));
 });
 
 test("an answer that is cut off is an error, never a short answer", async () => {
@@ -231,4 +231,32 @@ test("a connection closed without an answer is an error", async () => {
   const transport = createTransport({ text: `unix://${unix}`, origin: "http://docker", unix });
   await expect(transport.ping()).rejects.toMatchObject({ code: "docker" });
   server.close();
+});
+
+test("an engine that is stopping, which takes no new connections, is asked over an old one, but told nothing, and no ping comes through", async () => {
+  const unix = join(mkdtempSync(join(tmpdir(), "engine-")), "docker.sock");
+  const seen: string[] = [];
+  const connections: Socket[] = [];
+  const server = createServer((connection) => {
+    connections.push(connection);
+    connection.on("data", (data) => {
+      const [method = "", path = ""] = data.toString().split(" ");
+      seen.push(`${method} ${path}`);
+      const head =
+        "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10.24 (linux)\r\nContent-Length: 2";
+      connection.write(`${head}\r\n\r\n[]`);
+    });
+    connection.on("error", () => connection.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(unix, resolve));
+  const transport = createTransport({ text: `unix://${unix}`, origin: "http://docker", unix });
+  await transport.send(LIST);
+  server.close();
+  const stopping = { method: "POST", path: "/containers/a/start", deadlineMs: 2_000 } as const;
+  expect((await transport.send(LIST)).status).toBe(200);
+  await expect(transport.ping()).rejects.toMatchObject({ code: "docker" });
+  await expect(transport.send(stopping)).rejects.toMatchObject({ code: "docker" });
+  expect(seen).toEqual(["GET /_ping", "GET /v1.41/containers/json", "GET /v1.41/containers/json"]);
+  // Left open, it slows down whatever the same process tests next.
+  for (const connection of connections) connection.destroy();
 });

@@ -31,6 +31,7 @@ export type Fetch = (url: string, init: BunFetchRequestInit) => Promise<Response
 const API_VERSION = "1.47";
 /** `/distribution` came with 1.30 (Docker 17.06). */
 const OLDEST_API_VERSION = "1.30";
+const PING = "/_ping";
 const PING_DEADLINE_MS = 2_000;
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
@@ -46,8 +47,8 @@ export function createTransport(host: DockerHost, fetch: Fetch = globalThis.fetc
 
   async function ping(): Promise<{ version: string; apiVersion: string }> {
     const response = await withDeadline(
-      { method: "GET", path: "/_ping", deadlineMs: PING_DEADLINE_MS },
-      (signal) => exchange("/_ping", { method: "GET", signal }),
+      { method: "GET", path: PING, deadlineMs: PING_DEADLINE_MS },
+      (signal) => exchange(PING, { method: "GET", signal }),
     );
     const apiVersion = response.headers.get("api-version");
     const isDocker = response.status === 200 && apiVersion !== null && /^\d+\.\d+$/.test(apiVersion);
@@ -73,6 +74,9 @@ export function createTransport(host: DockerHost, fetch: Fetch = globalThis.fetc
       return await fetch(`${host.origin}${target}`, {
         ...init,
         ...(host.unix === undefined ? {} : { unix: host.unix }),
+        // dockerd that is stopping takes no new connections, but still obeys on those it has. What it starts then it leaves
+        // half done, and keeps its ports (moby/moby#20486): so whatever changes something, and the ping, come on a new one.
+        keepalive: init.method === "GET" && target !== PING,
         // Bun would send loopback TCP through HTTP_PROXY.
         proxy: false,
         // Bun's own idle limit of minutes ends quiet streams; every call has its deadline here instead.
