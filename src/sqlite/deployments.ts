@@ -15,6 +15,7 @@ type Deployments = Pick<
   | "saveProgress"
   | "progress"
   | "spentKey"
+  | "spendKeys"
   | "guard"
   | "guards"
   | "dropGuards"
@@ -27,8 +28,8 @@ export function createDeployments(database: Database): Deployments {
      VALUES ($id, $kind, $target_deployment, $force, $issuer, $status, $reason, $code, $changed, $superseded_by, $attempts, $created_at, $started_at, $ended_at)`,
   );
   const insertPart = database.query(
-    `INSERT INTO parts (deployment, position, service, image, digest, created_at, status)
-     VALUES ($deployment, $position, $service, $image, $digest, $created_at, $status)`,
+    `INSERT INTO parts (deployment, position, service, image, digest, from_digest, traffic, created_at, status)
+     VALUES ($deployment, $position, $service, $image, $digest, $from_digest, $traffic, $created_at, $status)`,
   );
   const updateDeployment = database.query(
     `UPDATE deployments SET target_deployment = $target_deployment, force = $force, status = $status, reason = $reason, code = $code,
@@ -37,7 +38,7 @@ export function createDeployments(database: Database): Deployments {
      WHERE id = $id`,
   );
   const updatePart = database.query(
-    "UPDATE parts SET image = $image, digest = $digest WHERE deployment = $deployment AND service = $service",
+    "UPDATE parts SET image = $image, digest = $digest, from_digest = $from_digest, traffic = $traffic WHERE deployment = $deployment AND service = $service",
   );
   const select = database.query<DeploymentRow, [string]>("SELECT * FROM deployments WHERE id = ?");
   const selectUnfinished = database.query<DeploymentRow, []>(
@@ -81,7 +82,7 @@ export function createDeployments(database: Database): Deployments {
     add(deployment);
     if (acceptance === undefined) return;
     for (const other of acceptance.superseded) change(other);
-    guards.spend(acceptance.key, deployment);
+    guards.spend(acceptance.keys, deployment);
     if (acceptance.run !== undefined) guards.move(servicesOf(deployment), acceptance.run, deployment.id);
   });
 
@@ -96,6 +97,7 @@ export function createDeployments(database: Database): Deployments {
     saveProgress: (id: string, progress: Progress) => void updateProgress.run(JSON.stringify(progress), id),
     progress: (id) => parseProgress(selectProgress.get(id)?.progress),
     spentKey: guards.spentKey,
+    spendKeys: guards.spendKeys,
     guard: guards.guard,
     guards: guards.guards,
     dropGuards: guards.dropGuards,

@@ -2,12 +2,12 @@ import type { Database } from "bun:sqlite";
 
 import type { Deployment } from "../core/deployment.ts";
 import type { Run } from "../core/order.ts";
-import type { SpentKey } from "../core/repeat.ts";
+import type { KeyKind, SpentKey } from "../core/repeat.ts";
 import type { Store } from "../core/store.ts";
 
-type Guards = Pick<Store, "spentKey" | "guard" | "guards" | "dropGuards"> & {
-  /** Forgets keys that have expired, and keeps the one that this deployment was asked for with. */
-  spend(key: SpentKey | undefined, deployment: Pick<Deployment, "id" | "createdAt">): void;
+type Guards = Pick<Store, "spentKey" | "spendKeys" | "guard" | "guards" | "dropGuards"> & {
+  /** Forgets keys that have expired, and keeps those that this deployment was asked for with. */
+  spend(keys: readonly SpentKey[], deployment: Pick<Deployment, "id" | "createdAt">): void;
   /** The order guards of these services stand at this run from now on, but for those that are farther already. */
   move(services: readonly string[], run: Run, deployment: string): void;
 };
@@ -16,12 +16,13 @@ type GuardRow = Run & { service: string; deployment: string };
 
 /** What keeps a request from starting anything twice, or too late. */
 export function createGuards(database: Database): Guards {
-  const selectKey = database.query<{ request: string; deployment: string }, [string, string, number]>(
-    "SELECT request, deployment FROM spent_keys WHERE issuer = ? AND key = ? AND expires_at > ?",
-  );
+  const selectKey = database.query<
+    { request: string; deployment: string },
+    [string, KeyKind, string, number]
+  >("SELECT request, deployment FROM spent_keys WHERE owner = ? AND kind = ? AND key = ? AND expires_at > ?");
   const replaceKey = database.query(
-    `INSERT OR REPLACE INTO spent_keys (issuer, key, request, deployment, expires_at)
-     VALUES ($issuer, $key, $request, $deployment, $expiresAt)`,
+    `INSERT OR REPLACE INTO spent_keys (owner, kind, key, request, deployment, expires_at)
+     VALUES ($owner, $kind, $key, $request, $deployment, $expiresAt)`,
   );
   const deleteExpiredKeys = database.query("DELETE FROM spent_keys WHERE expires_at <= ?");
   const selectGuard = database.query<GuardRow, [string, string]>(
@@ -38,8 +39,13 @@ export function createGuards(database: Database): Guards {
   );
   const deleteGuards = database.query("DELETE FROM guards WHERE service = ?");
 
+  const keep = database.transaction((keys: readonly SpentKey[], deployment: string) => {
+    for (const key of keys) replaceKey.run({ ...key, deployment });
+  });
+
   return {
-    spentKey: (issuer, key, now) => selectKey.get(issuer, key, now) ?? undefined,
+    spentKey: ({ kind, owner, key }, now) => selectKey.get(owner, kind, key, now) ?? undefined,
+    spendKeys: (keys, deployment) => keep.immediate(keys, deployment),
     guard(service, workflow) {
       const found = selectGuard.get(service, workflow);
       return found === null ? undefined : { run: runOf(found), deployment: found.deployment };
@@ -51,9 +57,9 @@ export function createGuards(database: Database): Guards {
         deployment: row.deployment,
       })),
     dropGuards: (service) => deleteGuards.run(service).changes,
-    spend(key, { id, createdAt }) {
+    spend(keys, { id, createdAt }) {
       deleteExpiredKeys.run(createdAt);
-      if (key !== undefined) replaceKey.run({ ...key, deployment: id });
+      for (const key of keys) replaceKey.run({ ...key, deployment: id });
     },
     move(services, run, deployment) {
       for (const service of services) advanceGuard.run({ ...run, service, deployment });

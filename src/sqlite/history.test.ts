@@ -41,7 +41,7 @@ function ended(
 const event = (text: string) => ({ at: 7, phase: "log", level: "info", text }) as const;
 const ids = (store: Store, query: Partial<DeploymentQuery> = {}): string[] =>
   store
-    .list({ service: undefined, status: undefined, before: undefined, limit: 100, ...query })
+    .list({ service: undefined, status: undefined, readable: "all", before: undefined, limit: 100, ...query })
     .map(({ id }) => id);
 const FOR_EVER = { createdBefore: 0, keep: 1_000_000, batch: 100 };
 
@@ -85,10 +85,31 @@ describe.each<[string, () => Store]>([
     const store = make();
     const { diagnoses: _diagnoses, ...summary } = ended("a", 1, "failed", ["web", "worker"]);
     store.insert(ended("a", 1, "failed", ["web", "worker"]));
-    const all = { service: undefined, status: undefined, before: undefined, limit: 10 };
+    const all = {
+      service: undefined,
+      status: undefined,
+      readable: "all",
+      before: undefined,
+      limit: 10,
+    } as const;
     expect(store.list(all)).toEqual([summary]);
     expect(store.list({ ...all, service: "worker" })).toEqual([summary]);
     expect(store.list(all)[0]).not.toHaveProperty("diagnoses");
+  });
+
+  test("lists deployments all of whose services may be read, and pages go on behind those that may not", () => {
+    const store = make();
+    store.insert(ended("a", 1, "succeeded", ["web"]));
+    store.insert(ended("b", 2, "succeeded", ["web", "worker"]));
+    store.insert(ended("c", 3, "failed", ["worker"]));
+    store.insert(ended("d", 4, "failed", ["web"]));
+    expect(ids(store, { readable: new Set(["web"]) })).toEqual(["d", "a"]);
+    expect(ids(store, { readable: new Set(["web"]), limit: 1 })).toEqual(["d"]);
+    expect(ids(store, { readable: new Set(["web"]), before: { createdAt: 4, id: "d" } })).toEqual(["a"]);
+    expect(ids(store, { readable: new Set(["web"]), service: "worker" })).toEqual([]);
+    expect(ids(store, { readable: new Set(["worker"]), status: "failed" })).toEqual(["c"]);
+    expect(ids(store, { readable: new Set(["web", "worker"]) })).toEqual(["d", "c", "b", "a"]);
+    expect(ids(store, { readable: new Set() })).toEqual([]);
   });
 
   test("numbers the events of each deployment from 1", () => {
@@ -112,13 +133,27 @@ describe.each<[string, () => Store]>([
   test("keeps a read key until it has expired", () => {
     const store = make();
     store.insert(queued("d1", 1));
-    store.saveReadKey({ hash: "h1", deployment: "d1", expiresAt: 10 });
-    store.saveReadKey({ hash: "h2", deployment: "d1", expiresAt: 11 });
-    expect(store.readKey("h1")).toEqual({ hash: "h1", deployment: "d1", expiresAt: 10 });
+    store.saveReadKey({ hash: "h1", deployment: "d1", output: true, expiresAt: 10 });
+    store.saveReadKey({ hash: "h2", deployment: "d1", output: false, expiresAt: 11 });
+    expect(store.readKey("h1")).toEqual({ hash: "h1", deployment: "d1", output: true, expiresAt: 10 });
+    expect(store.readKey("h2")).toMatchObject({ output: false });
     expect(store.readKey("h3")).toBeUndefined();
     store.dropExpiredReadKeys(10);
     expect(store.readKey("h1")).toBeUndefined();
     expect(store.readKey("h2")).toBeDefined();
+  });
+
+  test("keeps a thousand read keys of a deployment, and no more until some have expired", () => {
+    const store = make();
+    for (const id of ["d1", "d2"]) store.insert(queued(id, 1));
+    const save = (hash: string, deployment = "d1") =>
+      store.saveReadKey({ hash, deployment, output: true, expiresAt: 10 });
+    for (let n = 0; n < 1_000; n += 1) expect(save(`h${n}`)).toBe(true);
+    expect(save("more")).toBe(false);
+    expect(store.readKey("more")).toBeUndefined();
+    expect(save("other", "d2")).toBe(true);
+    store.dropExpiredReadKeys(10);
+    expect(save("more")).toBe(true);
   });
 
   test("forgets what is too old and what is too many, the oldest first, no more than asked for", () => {
@@ -152,32 +187,39 @@ describe.each<[string, () => Store]>([
     expect(ids(store)).toEqual(["next", "running", "waiting"]);
   });
 
-  test("forgets events and keys with their deployment", () => {
+  test("forgets events and read keys with their deployment, and no key that keeps a request from starting again", () => {
     const store = make();
     for (const id of ["d1", "d2"]) {
-      const key = { key: id, request: "POST /deploy 1", issuer: "me", expiresAt: 1_000 };
-      store.insert(ended(id, id === "d1" ? 1 : 2), { superseded: [], key, run: undefined });
+      const key = { ...keyOf(id), request: "POST /deploy 1", expiresAt: 1_000 };
+      store.insert(ended(id, id === "d1" ? 1 : 2), { superseded: [], keys: [key], run: undefined });
       store.addEvent(id, event("one"));
-      store.saveReadKey({ hash: `key of ${id}`, deployment: id, expiresAt: 1_000 });
+      store.saveReadKey({ hash: `key of ${id}`, deployment: id, output: true, expiresAt: 1_000 });
     }
     expect(store.prune({ createdBefore: 0, keep: 1, batch: 100 })).toBe(1);
     expect(store.find("d1")).toBeUndefined();
     expect(store.events("d1", 0, 10)).toEqual([]);
     expect(store.readKey("key of d1")).toBeUndefined();
-    expect(store.spentKey("me", "d1", 0)).toBeUndefined();
-    expect(store.spentKey("me", "d2", 0)).toBeDefined();
+    expect(store.spentKey(keyOf("d1"), 0)?.deployment).toBe("d1");
+    expect(store.spentKey(keyOf("d2"), 0)?.deployment).toBe("d2");
     expect(store.events("d2", 0, 10)).toHaveLength(1);
     expect(store.readKey("key of d2")).toBeDefined();
   });
 });
 
+function keyOf(deployment: string) {
+  return { kind: "token", owner: "", key: `key of ${deployment}` } as const;
+}
+
 test("every listing is read from an index, without sorting", () => {
   open();
   const database = new Database(join(folder, "deployer.db"));
-  for (const service of [undefined, "web"]) {
+  const queries = [undefined, "web"].flatMap((service) =>
+    ["all" as const, new Set(["web"])].map((readable) => ({ service, readable })),
+  );
+  for (const { service, readable } of queries) {
     for (const status of [undefined, "failed"] as const) {
       for (const before of [undefined, { createdAt: 5, id: "x" }]) {
-        const { sql, values } = listing({ service, status, before, limit: 50 });
+        const { sql, values } = listing({ service, status, readable, before, limit: 50 });
         const plan = database
           .query<{ detail: string }, typeof values>(`EXPLAIN QUERY PLAN ${sql}`)
           .all(...values);

@@ -1,12 +1,12 @@
 import type { Database } from "bun:sqlite";
 
-import type { DeploymentEvent, History, ReadKey } from "../core/history.ts";
+import { type DeploymentEvent, type History, MOST_READ_KEYS, type ReadKey } from "../core/history.ts";
 import { listing } from "./listing.ts";
 import { selectParts } from "./parts.ts";
 import { type DeploymentRow, toSummary } from "./rows.ts";
 
 /** The part of the store that people read. */
-export function createHistory(database: Database): History {
+export function createHistory(database: Database): Omit<History, "addRejections" | "rejections"> {
   const partsOf = selectParts(database);
   const insertEvent = database.query(
     `INSERT INTO events (deployment, seq, at, phase, level, text)
@@ -16,10 +16,11 @@ export function createHistory(database: Database): History {
     "SELECT seq, at, phase, level, text FROM events WHERE deployment = ? AND seq > ? ORDER BY seq LIMIT ?",
   );
   const insertReadKey = database.query(
-    "INSERT INTO read_keys (hash, deployment, expires_at) VALUES ($hash, $deployment, $expiresAt)",
+    `INSERT INTO read_keys (hash, deployment, output, expires_at) SELECT $hash, $deployment, $output, $expiresAt
+     WHERE (SELECT COUNT(*) FROM read_keys WHERE deployment = $deployment) < ${MOST_READ_KEYS}`,
   );
-  const selectReadKey = database.query<ReadKey, [string]>(
-    "SELECT hash, deployment, expires_at AS expiresAt FROM read_keys WHERE hash = ?",
+  const selectReadKey = database.query<Omit<ReadKey, "output"> & { output: number }, [string]>(
+    "SELECT hash, deployment, output, expires_at AS expiresAt FROM read_keys WHERE hash = ?",
   );
   const deleteReadKeys = database.query("DELETE FROM read_keys WHERE expires_at <= ?");
   const selectOldestKept = database.query<Place, [number]>(
@@ -44,8 +45,11 @@ export function createHistory(database: Database): History {
     addEvent: (deployment, { at, phase, level, text }) =>
       void insertEvent.run({ deployment, at, phase, level, text }),
     events: (deployment, after, limit) => selectEvents.all(deployment, after, limit),
-    saveReadKey: (key) => void insertReadKey.run(key),
-    readKey: (hash) => selectReadKey.get(hash) ?? undefined,
+    saveReadKey: (key) => insertReadKey.run({ ...key, output: Number(key.output) }).changes === 1,
+    readKey(hash) {
+      const found = selectReadKey.get(hash);
+      return found === null ? undefined : { ...found, output: found.output === 1 };
+    },
     dropExpiredReadKeys: (now) => void deleteReadKeys.run(now),
     prune({ createdBefore, keep, batch }) {
       const byAge: Place = { createdAt: createdBefore, id: "" };

@@ -29,10 +29,11 @@ test("an empty database gets every table", () => {
     "parts",
     "pins",
     "read_keys",
+    "rejected",
     "spent_keys",
     "versions",
   ]);
-  expect(version(database)).toBe(5);
+  expect(version(database)).toBe(9);
 });
 
 test("one that is up to date keeps what it has", () => {
@@ -41,7 +42,7 @@ test("one that is up to date keeps what it has", () => {
   database.run("INSERT INTO facts (name, value) VALUES ('project', 'shop')");
   migrate(database, "state.db");
   expect(database.query("SELECT value FROM facts").all()).toEqual([{ value: "shop" }]);
-  expect(version(database)).toBe(5);
+  expect(version(database)).toBe(9);
 });
 
 test("one of the first version gets what came later, and keeps its deployments", () => {
@@ -60,12 +61,12 @@ test("one of the first version gets what came later, and keeps its deployments",
 
 test("one of a newer version is refused and left alone", () => {
   const database = new Database(":memory:");
-  database.run("PRAGMA user_version = 6");
+  database.run("PRAGMA user_version = 10");
   expect(() => migrate(database, "state.db")).toThrow(
     expect.objectContaining({
       code: "config",
       message:
-        "state.db was written by a newer deployer-service (schema 6, this one knows 5): install that version again, or move the file away to start without history",
+        "state.db was written by a newer deployer-service (schema 10, this one knows 9): install that version again, or move the file away to start without history",
     }),
   );
   expect(tables(database)).toEqual([]);

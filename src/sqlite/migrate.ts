@@ -6,9 +6,23 @@ import history from "./migrations/0002_history.sql" with { type: "text" };
 import queue from "./migrations/0003_queue.sql" with { type: "text" };
 import gated from "./migrations/0004_gated.sql" with { type: "text" };
 import broughtImages from "./migrations/0005_brought_images.sql" with { type: "text" };
+import traffic from "./migrations/0006_traffic.sql" with { type: "text" };
+import readOutput from "./migrations/0007_read_output.sql" with { type: "text" };
+import once from "./migrations/0008_once.sql" with { type: "text" };
+import from from "./migrations/0009_from.sql" with { type: "text" };
 
 /** In order; the database's `user_version` is the number of those applied. */
-const MIGRATIONS: readonly string[] = [initial, history, queue, gated, broughtImages];
+const MIGRATIONS: readonly string[] = [
+  initial,
+  history,
+  queue,
+  gated,
+  broughtImages,
+  traffic,
+  readOutput,
+  once,
+  from,
+];
 
 /** Brings the schema up to date, each step in a transaction of its own. Errors: `config` for a database of a newer version. */
 export function migrate(database: Database, path: string): void {

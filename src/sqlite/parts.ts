@@ -5,6 +5,6 @@ import type { PartRow } from "./rows.ts";
 /** What reads the parts of a deployment, in their order. */
 export function selectParts(database: Database): Statement<PartRow, [string]> {
   return database.query<PartRow, [string]>(
-    "SELECT service, image, digest FROM parts WHERE deployment = ? ORDER BY position",
+    "SELECT service, image, digest, from_digest, traffic FROM parts WHERE deployment = ? ORDER BY position",
   );
 }

@@ -23,7 +23,14 @@ export type DeploymentRow = {
   ended_at: number | null;
 };
 
-export type PartRow = { service: string; image: string | null; digest: string | null };
+export type PartRow = {
+  service: string;
+  image: string | null;
+  digest: string | null;
+  from_digest: string | null;
+  /** JSON. */
+  traffic: string | null;
+};
 
 /** JSON has no undefined: such a key is not there. */
 const maybe = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? undefined);
@@ -63,6 +70,8 @@ const ProgressJson = z.object({
       service: z.string(),
       strategy: StrategyJson,
       inPlace: z.boolean(),
+      // Not there in what a version before this one has begun.
+      bringsEdge: z.boolean().default(false),
       version: z.object({
         service: z.string(),
         imageText: z.string(),
@@ -83,6 +92,14 @@ const ProgressJson = z.object({
       }),
     }),
   ),
+});
+const TrafficJson = z.object({
+  requests: z.number(),
+  failed: z.number(),
+  retried: z.number(),
+  held: z.number(),
+  refused: z.number(),
+  latency: maybe(z.object({ p50: z.number(), p90: z.number(), p99: z.number(), max: z.number() })),
 });
 const LookJson = z.object({ start: z.string(), running: z.array(z.string()) });
 
@@ -106,8 +123,24 @@ export function toRow(deployment: DeploymentSummary): DeploymentRow {
   };
 }
 
-export function toPartRow({ service, image, digest }: Part): PartRow {
-  return { service, image: image ?? null, digest: digest ?? null };
+export function toPartRow({ service, image, digest, from, traffic }: Part): PartRow {
+  return {
+    service,
+    image: image ?? null,
+    digest: digest ?? null,
+    from_digest: from ?? null,
+    traffic: traffic === undefined ? null : JSON.stringify(traffic),
+  };
+}
+
+function toPart({ service, image, digest, from_digest, traffic }: PartRow): Part {
+  return {
+    service,
+    image: image ?? undefined,
+    digest: digest ?? undefined,
+    ...(from_digest === null ? {} : { from: from_digest }),
+    ...(traffic === null ? {} : { traffic: TrafficJson.parse(JSON.parse(traffic)) }),
+  };
 }
 
 export function toSummary(row: DeploymentRow, parts: readonly PartRow[]): DeploymentSummary {
@@ -119,11 +152,7 @@ export function toSummary(row: DeploymentRow, parts: readonly PartRow[]): Deploy
     status,
     reason,
     attempts,
-    parts: parts.map(({ service, image, digest }) => ({
-      service,
-      image: image ?? undefined,
-      digest: digest ?? undefined,
-    })),
+    parts: parts.map(toPart),
     to: row.target_deployment ?? undefined,
     force: row.force === 1,
     code: row.code ?? undefined,

@@ -9,6 +9,7 @@ const DECIDING_TABLES = [
   "pins",
   "versions",
   "origins",
+  "brought_images",
   "facts",
   "read_keys",
   "spent_keys",

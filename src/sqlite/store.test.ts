@@ -30,7 +30,8 @@ function open(): ReturnType<typeof openStore> {
 }
 
 const file = (): string => join(folder, "deployer.db");
-const ALONE: Acceptance = { superseded: [], key: undefined, run: undefined };
+const K = { kind: "header", owner: "me", key: "k" } as const;
+const ALONE: Acceptance = { superseded: [], keys: [], run: undefined };
 const FAILED = outcomeOf("failed", { code: "docker" });
 const DIAGNOSIS = diagnosisOf({ output: ["one", "two \u0000 é"] });
 
@@ -45,7 +46,7 @@ describe.each<[string, () => Store]>([
     const first = accept("d1", request, "github-actions", 1_795_000_000_123);
     store.insert(first);
     expect(store.find("d1")).toEqual(first);
-    const begun = begin(first, 1_795_000_000_124);
+    const begun = begin(first, 1_795_000_000_124, new Map([["web", "sha256:1"]]));
     store.update(begun);
     expect(store.find("d1")).toEqual(begun);
     const outcome: Outcome = {
@@ -107,25 +108,42 @@ describe.each<[string, () => Store]>([
     expect(store.find("d1")?.force).toBe(true);
   });
 
-  test("remembers the key of an accepted request, each issuer's own, until it expires", () => {
+  test("remembers the key of an accepted request, each owner's own, until it expires", () => {
     const store = make();
-    const key = { issuer: "me", key: "k", request: "POST /deploy 1", expiresAt: 100 };
-    store.insert(queued("d1"), { ...ALONE, key });
-    store.insert(queued("d2"), { ...ALONE, key: { ...key, issuer: "you", request: "POST /deploy 2" } });
-    expect(store.spentKey("me", "k", 99)).toEqual({ request: "POST /deploy 1", deployment: "d1" });
-    expect(store.spentKey("you", "k", 99)).toEqual({ request: "POST /deploy 2", deployment: "d2" });
-    expect(store.spentKey("me", "other", 99)).toBeUndefined();
-    expect(store.spentKey("me", "k", 100)).toBeUndefined();
+    const key = { ...K, request: "POST /deploy 1", expiresAt: 100 };
+    store.insert(queued("d1"), { ...ALONE, keys: [key] });
+    store.insert(queued("d2"), { ...ALONE, keys: [{ ...key, owner: "you", request: "POST /deploy 2" }] });
+    expect(store.spentKey(K, 99)).toEqual({ request: "POST /deploy 1", deployment: "d1" });
+    expect(store.spentKey({ ...K, owner: "you" }, 99)).toEqual({
+      request: "POST /deploy 2",
+      deployment: "d2",
+    });
+    expect(store.spentKey({ ...K, key: "other" }, 99)).toBeUndefined();
+    expect(store.spentKey(K, 100)).toBeUndefined();
+  });
+
+  test("keeps a key of a token apart from a caller's key of the same text", () => {
+    const store = make();
+    const key = { ...K, request: "POST /deploy 1", expiresAt: 100 };
+    store.insert(queued("d1"), { ...ALONE, keys: [key, { ...key, kind: "token", expiresAt: 200 }] });
+    store.insert(queued("d2"), ALONE);
+    store.spendKeys([{ ...key, request: "POST /deploy 2" }], "d2");
+    expect(store.spentKey(K, 1)).toEqual({ request: "POST /deploy 2", deployment: "d2" });
+    for (const now of [1, 199])
+      expect(store.spentKey({ ...K, kind: "token" }, now)).toEqual({
+        request: "POST /deploy 1",
+        deployment: "d1",
+      });
   });
 
   test("forgets expired keys when the next deployment is accepted, with a key or without", () => {
     const store = make();
-    const key = { issuer: "me", key: "k", request: "POST /deploy 1", expiresAt: 100 };
-    store.insert(queued("d1"), { ...ALONE, key });
+    const key = { ...K, request: "POST /deploy 1", expiresAt: 100 };
+    store.insert(queued("d1"), { ...ALONE, keys: [key] });
     store.insert(queued("d2", 99), ALONE);
-    expect(store.spentKey("me", "k", 1)?.deployment).toBe("d1");
+    expect(store.spentKey(K, 1)?.deployment).toBe("d1");
     store.insert(queued("d3", 100), ALONE);
-    expect(store.spentKey("me", "k", 1)).toBeUndefined();
+    expect(store.spentKey(K, 1)).toBeUndefined();
   });
 
   test("has one guard for each workflow of a service, where it was moved last", () => {
@@ -263,7 +281,7 @@ test("two deployments cannot have one id", () => {
 });
 
 describe("an acceptance is one transaction:", () => {
-  const key = { issuer: "me", key: "k", request: "POST /deploy 1", expiresAt: 100 };
+  const key = { ...K, request: "POST /deploy 1", expiresAt: 100 };
   const run = { workflow: "1/deploy.yml", number: 41, attempt: 1 };
 
   test("a key that cannot be written takes everything else with it", () => {
@@ -272,7 +290,7 @@ describe("an acceptance is one transaction:", () => {
     const superseded = [supersede(queued("d1"), "d2", 2)];
     // @ts-expect-error a value that the table refuses
     const broken: SpentKey = { ...key, request: null };
-    expect(() => store.insert(queued("d2"), { superseded, key: broken, run })).toThrow("NOT NULL");
+    expect(() => store.insert(queued("d2"), { superseded, keys: [broken], run })).toThrow("NOT NULL");
     expect(store.find("d1")).toEqual(queued("d1"));
     expect(store.find("d2")).toBeUndefined();
     expect(store.guard("web", "1/deploy.yml")).toBeUndefined();
@@ -282,12 +300,12 @@ describe("an acceptance is one transaction:", () => {
     const store = open();
     store.insert(queued("d1"));
     const superseded = [supersede(queued("d1"), "d2", 2)];
-    expect(() => store.insert(queued("d2"), { superseded, key, run: { ...run, number: 1.5 } })).toThrow(
-      "INTEGER",
-    );
+    expect(() =>
+      store.insert(queued("d2"), { superseded, keys: [key], run: { ...run, number: 1.5 } }),
+    ).toThrow("INTEGER");
     expect(store.find("d1")).toEqual(queued("d1"));
     expect(store.find("d2")).toBeUndefined();
-    expect(store.spentKey("me", "k", 1)).toBeUndefined();
+    expect(store.spentKey(K, 1)).toBeUndefined();
   });
 });
 

@@ -8,6 +8,7 @@ import { createBroughtImages } from "./brought-images.ts";
 import { createDeployments } from "./deployments.ts";
 import { createHistory } from "./history.ts";
 import { migrate } from "./migrate.ts";
+import { createRejected } from "./rejected.ts";
 import { refusal } from "./refusal.ts";
 import { parseLook } from "./rows.ts";
 import { assertSound, closeSound, howLeft, noteBoot } from "./soundness.ts";
@@ -38,10 +39,13 @@ export function openStore(stateDir: string, boot: string = bootId()): OpenStore 
     ...createDeployments(database),
     ...createVersions(database),
     ...createBroughtImages(database),
+    ...createRejected(database),
     lastLook: () => parseLook(selectFact.get("look")?.value),
     saveLook: (look: Look) => void replaceFact.run("look", JSON.stringify(look)),
     projectName: () => selectFact.get("project")?.value,
     saveProjectName: (name: string) => void replaceFact.run("project", name),
+    hadRules: () => selectFact.get("rules") !== null,
+    noteRules: () => void replaceFact.run("rules", ""),
     check: () => database.transaction(() => replaceFact.run("checked", "")).immediate(),
     close: () => closeSound(database, path),
   };

@@ -11,6 +11,9 @@ import type { Plan } from "../core/store.ts";
 import initial from "./migrations/0001_initial.sql" with { type: "text" };
 import history from "./migrations/0002_history.sql" with { type: "text" };
 import queue from "./migrations/0003_queue.sql" with { type: "text" };
+import gated from "./migrations/0004_gated.sql" with { type: "text" };
+import broughtImages from "./migrations/0005_brought_images.sql" with { type: "text" };
+import traffic from "./migrations/0006_traffic.sql" with { type: "text" };
 import { openStore, type OpenStore } from "./store.ts";
 
 let folder = "";
@@ -78,7 +81,7 @@ test("a database of the first version keeps its deployments and gets its history
   };
   expect(store.find("d1")).toEqual(ended);
   expect(store.find("d2")).toEqual({ ...queued("d2", 7), force: true });
-  const all = { service: "web", status: undefined, before: undefined, limit: 10 };
+  const all = { service: "web", status: undefined, readable: "all", before: undefined, limit: 10 } as const;
   expect(store.list(all).map(({ id }) => id)).toEqual(["d2", "d1"]);
   expect(store.list({ ...all, status: "succeeded" }).map(({ id }) => id)).toEqual(["d1"]);
   store.addEvent("d1", { at: 7, phase: "log", level: "info", text: "one" });
@@ -95,6 +98,19 @@ test("what runs by a pin can be gone back to, its image known by its text alone"
   });
   expect(store.pins()).toHaveLength(1);
   expect(store.versions("web")).toEqual([versionOf("d1", { imageId: "", committedAt: 6 })]);
+});
+
+test("a key that was spent before keys of tokens came stays spent", () => {
+  const schema = [initial, history, queue, gated, broughtImages, traffic];
+  const store = upgraded(schema, (database) => {
+    database.run(
+      "INSERT INTO deployments (id, force, issuer, status, reason, created_at) VALUES ('d1', 0, 'me', 'succeeded', '', 1)",
+    );
+    database.run("INSERT INTO spent_keys VALUES ('me', 'k', 'POST /deploy 1', 'd1', 100)");
+  });
+  const spent = { request: "POST /deploy 1", deployment: "d1" };
+  expect(store.spentKey({ kind: "header", owner: "me", key: "k" }, 99)).toEqual(spent);
+  expect(store.spentKey({ kind: "token", owner: "", key: "k" }, 99)).toBeUndefined();
 });
 
 test("an unfinished rollout is taken up from what the version before wrote down", () => {
