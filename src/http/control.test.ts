@@ -1,11 +1,13 @@
 import { expect, test } from "bun:test";
 
+import { type Caller, MAY_ALL } from "../core/caller.ts";
 import { accept } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
 import { controlRoutes, type Host } from "./control.ts";
 import { fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { createApp } from "./server.ts";
 
+const HOST: Caller = { issuer: "host", may: MAY_ALL, repository: undefined, token: undefined };
 const PLACE: ReturnType<Host["compose"]> = {
   composeFile: "/srv/app/docker-compose.yml",
   pinsFile: undefined,
@@ -19,6 +21,7 @@ function ask(changes: Partial<Host> = {}) {
     up: async () => [],
     guards: () => [],
     dropGuards: () => 0,
+    rejected: () => [],
     async *checks() {},
     compose: () => PLACE,
     alone: async (task, signal) => task(signal),
@@ -27,7 +30,7 @@ function ask(changes: Partial<Host> = {}) {
   const { daemon } = fakeDaemon();
   const app = createApp(daemon, controlRoutes(host));
   return async (method: string, path: string, init: RequestInit = {}) =>
-    await app.request(path, { method, ...init }, { ...NO_NETWORK, caller: { issuer: "host" } });
+    await app.request(path, { method, ...init }, { ...NO_NETWORK, caller: HOST });
 }
 
 test("whoever the socket lets in needs no token, and is called host", async () => {
@@ -43,7 +46,7 @@ test("whoever the socket lets in needs no token, and is called host", async () =
   const reply = await createApp(daemon).request(
     "/deploy",
     { method: "POST", body: '{"service":"web"}', headers: { Prefer: "respond-async" } },
-    { ...NO_NETWORK, caller: { issuer: "host" } },
+    { ...NO_NETWORK, caller: HOST },
   );
   expect([reply.status, issuers]).toEqual([202, ["host"]]);
 });
@@ -95,6 +98,32 @@ test("guards are listed, and forgotten by service", async () => {
   expect(await (await request("DELETE", "/guards/a%2Fb")).json()).toEqual({ service: "a/b", forgotten: 1 });
   expect(asked).toEqual(["a/b"]);
   expect((await request("POST", "/guards/web")).headers.get("Allow")).toBe("DELETE");
+});
+
+test("what was rejected is told as far as is asked for", async () => {
+  const rejection = {
+    remote: "192.0.2.7",
+    method: "POST",
+    path: "/deploy",
+    code: "unauthorized",
+    cause: "token signature is invalid",
+    verified: false,
+    unlisted: 0,
+  } as const;
+  const limits: number[] = [];
+  const request = ask({
+    rejected: (limit) => {
+      limits.push(limit);
+      return [{ ...rejection, at: 1_000, claims: undefined }];
+    },
+  });
+  expect(await (await request("GET", "/rejected?limit=5")).json()).toEqual({
+    rejected: [{ at: "1970-01-01T00:00:01.000Z", ...rejection, claims: null }],
+  });
+  await request("GET", "/rejected");
+  expect(limits).toEqual([5, 1_000]);
+  for (const limit of ["0", "1001", "x", "-1", "1.5"])
+    expect([limit, (await request("GET", `/rejected?limit=${limit}`)).status]).toEqual([limit, 400]);
 });
 
 test("check and compose say what the daemon sees", async () => {

@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
 import type { Guard } from "../core/order.ts";
+import { KEPT_REJECTIONS, type Rejection } from "../core/rejection.ts";
 import type { Restarted } from "../core/restart.ts";
 import type { UpStep } from "../core/up.ts";
 import { readBody } from "./body.ts";
@@ -18,6 +19,8 @@ export type Host = {
   guards(): (Guard & { service: string })[];
   /** @returns how many were forgotten */
   dropGuards(service: string): number;
+  /** Requests that were refused for want of a good token or of a right, newest first. */
+  rejected(limit: number): Rejection[];
   /** What the daemon needs, judged in its own environment. */
   checks(): AsyncIterable<{ name: string; ok: boolean; detail: string }>;
   compose(): ComposePlace;
@@ -38,6 +41,7 @@ type ComposePlace = {
   pid: number;
 };
 
+const Limit = z.coerce.number().int().min(1).max(KEPT_REJECTIONS).default(KEPT_REJECTIONS);
 const RestartBody = z.strictObject({ service: z.string().min(1) });
 
 /** The routes of the control socket that are nowhere else. None asks for a token: the socket lets nobody else in. */
@@ -47,6 +51,7 @@ export function controlRoutes(host: Host): Route[] {
     ["POST", "/up", (c) => postUp(c, host)],
     ["GET", "/guards", (c) => replyJson(c, 200, { guards: host.guards().map(guardJson) })],
     ["DELETE", "/guards/:service", (c) => deleteGuards(c, host)],
+    ["GET", "/rejected", (c) => getRejected(c, host)],
     ["GET", "/check", (c) => getCheck(c, host)],
     ["GET", "/compose", (c) => getCompose(c, host)],
     ["POST", "/compose/turn", (c) => holdTurn(c, host)],
@@ -70,7 +75,7 @@ async function postUp(c: HttpContext, host: Host): Promise<Response> {
       service,
       did,
       text,
-      deployment: deployment === undefined ? null : deploymentJson(deployment),
+      deployment: deployment === undefined ? null : deploymentJson(deployment, true),
     })),
   });
 }
@@ -79,6 +84,14 @@ async function postUp(c: HttpContext, host: Host): Promise<Response> {
 function deleteGuards(c: HttpContext, host: Host): Response {
   const service = c.req.param("service") ?? "";
   return replyJson(c, 200, { service, forgotten: host.dropGuards(service) });
+}
+
+/** `?limit=N` of `{"rejected":[{"at","remote","method","path","code","cause","verified","claims","unlisted"}]}`, newest first. */
+function getRejected(c: HttpContext, host: Host): Response {
+  const limit = Limit.safeParse(c.req.query("limit"));
+  if (!limit.success)
+    throw new DeployerError("invalid", `limit must be a number from 1 to ${KEPT_REJECTIONS}`);
+  return replyJson(c, 200, { rejected: host.rejected(limit.data).map(rejectionJson) });
 }
 
 /** `{"checks":[{"name","ok","detail"}]}`. */
@@ -94,6 +107,10 @@ function getCompose(c: HttpContext, host: Host): Response {
 
 function guardJson({ service, run, deployment }: Guard & { service: string }): Record<string, unknown> {
   return { service, ...run, deployment };
+}
+
+function rejectionJson({ at, claims, ...rest }: Rejection): Record<string, unknown> {
+  return { at: new Date(at).toISOString(), ...rest, claims: claims ?? null };
 }
 
 /** What takes as long as it takes, with deadlines of its own; a caller that goes away stops nothing. */

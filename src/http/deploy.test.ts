@@ -201,7 +201,7 @@ describe("POST /rollback", () => {
 
   test("with a key that a deployment has used is another request", async () => {
     const keys: unknown[] = [];
-    const submit: NonNullable<Changes>["submit"] = async (request, _issuer, key) => {
+    const submit: NonNullable<Changes>["submit"] = async (request, _issuer, [key]) => {
       keys.push(key?.request.split(" ")[1]);
       return accept("d1", request, "me", CREATED_AT);
     };
@@ -221,7 +221,7 @@ test("success in JSON is the deployment", async () => {
       service: "web",
       image: null,
       digest: null,
-      services: [{ service: "web", image: null, digest: null }],
+      services: [{ service: "web", image: null, digest: null, from: null }],
       to: null,
       status: "succeeded",
       superseded_by: null,
@@ -364,7 +364,7 @@ describe("Idempotency-Key", () => {
   async function keyOf(headers: Record<string, string>, body = BODY): Promise<unknown> {
     const keys: unknown[] = [];
     const changes: Changes = {
-      submit: async (request, _issuer, key) => {
+      submit: async (request, _issuer, [key]) => {
         keys.push(key);
         return accept("d1", request, "me", CREATED_AT);
       },
@@ -377,11 +377,15 @@ describe("Idempotency-Key", () => {
     expect(await keyOf({})).toBeUndefined();
     const hash = new Bun.CryptoHasher("sha256").update(BODY).digest("hex");
     const key = "a key: 8e03978e-40d5-43dd-bc93-6894a57f9324";
-    expect(await keyOf({ "Idempotency-Key": key })).toEqual({ key, request: `POST /deploy ${hash}` });
-    expect(await keyOf({ "Idempotency-Key": key }, `${BODY} `)).not.toEqual({
+    const expected = {
+      kind: "header",
+      owner: "github-actions",
       key,
       request: `POST /deploy ${hash}`,
-    });
+      goodUntil: 0,
+    };
+    expect(await keyOf({ "Idempotency-Key": key })).toEqual(expected);
+    expect(await keyOf({ "Idempotency-Key": key }, `${BODY} `)).not.toEqual(expected);
   });
 
   test.each([

@@ -1,21 +1,18 @@
 import { type Deployment, nameOf } from "../core/deployment.ts";
 import { errorCode } from "../core/errors.ts";
+import { assertIsOwnRun, assertMayAsk, maySeeOutput } from "../core/permissions.ts";
 import { type DeployRequest, parseRequest, parseRollback } from "../core/request.ts";
 import { prefersEvents } from "./accept.ts";
-import { authenticate } from "./authenticate.ts";
-import { readBody } from "./body.ts";
-import { type HttpContext, IDLE_SECONDS } from "./context.ts";
+import { authenticateWithBody } from "./authenticate.ts";
+import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 import { deploymentJson } from "./deployment-json.ts";
 import { failureText } from "./failure.ts";
 import { streamEvents } from "./events.ts";
-import { repeatKey } from "./idempotency.ts";
+import { repeatKeys } from "./idempotency.ts";
 import { parsePrefer, type Preferences } from "./prefer.ts";
 import { reply, replyError, updateFailed } from "./reply.ts";
 import { waitForEnd } from "./wait.ts";
-
-/** A whole body must be there within so many seconds; a slow line gets more than the idle time, a drip does not. */
-const BODY_SECONDS = 60;
 
 /** `POST /deploy`: services get the images that the body or the compose file names. */
 export function postDeploy(c: HttpContext, daemon: Daemon): Promise<Response> {
@@ -28,8 +25,9 @@ export function postRollback(c: HttpContext, daemon: Daemon): Promise<Response> 
 }
 
 /**
- * The token first, then the body, then the deployment. The reply tells how it ended, or is a 202 when the caller asked not
- * to wait that long (`Prefer`); a repeated request (`Idempotency-Key`) is answered as the first one was. With
+ * The token first, then the body, then whether its rules cover that, then the deployment. The reply tells how it ended, or
+ * is a 202 when the caller asked not to wait that long (`Prefer`); a repeated request (the token's `jti`,
+ * `Idempotency-Key`) is answered as the first one was. With
  * `Accept: application/json`: the deployment, or `{"error":{"code","message"},"deployment":{…}}` when it did not succeed;
  * with `Accept: text/event-stream` its events as they come, then the deployment. `Deployer-Read` is a key to read it for
  * a day.
@@ -39,25 +37,32 @@ async function postRequest(
   daemon: Daemon,
   parse: (body: Uint8Array) => DeployRequest,
 ): Promise<Response> {
-  const { issuer } = await authenticate(c, daemon);
-  c.env.closeAfterIdle(BODY_SECONDS);
-  const body = await readBody(c.req.raw).finally(() => c.env.closeAfterIdle(IDLE_SECONDS));
-  const key = repeatKey(c, body);
-  const accepted = await daemon.submit(parse(body), issuer, key);
+  const { caller, body } = await authenticateWithBody(c, daemon);
+  const { issuer, may } = caller;
+  const keys = repeatKeys(c, caller, body);
+  const request = parse(body);
+  assertMayAsk(may, request);
+  assertIsOwnRun(request.run, caller);
+  const accepted = await daemon.submit(request, issuer, keys);
+  const seesOutput = maySeeOutput(may, accepted);
   c.header("Deployer-Deployment", accepted.id);
-  offerReadKey(c, daemon, accepted.id);
-  if (prefersEvents(c.req.header("Accept"))) return streamEvents(c, daemon, accepted.id, 0);
+  offerReadKey(c, daemon, accepted.id, seesOutput);
+  if (prefersEvents(c.req.header("Accept")))
+    return streamEvents(c, daemon, { id: accepted.id, after: 0, seesOutput });
 
   const preferences = parsePrefer(c.req.header("Prefer"));
   const seconds = preferences.wait ?? (preferences.respondAsync ? 0 : undefined);
   const ended = seconds === 0 ? undefined : await endOf(c, daemon, accepted, seconds);
-  return ended === undefined ? replyAccepted(c, accepted, preferences) : replyEnded(c, ended, preferences);
+  return ended === undefined
+    ? replyAccepted(c, accepted, preferences, seesOutput)
+    : replyEnded(c, ended, preferences, seesOutput);
 }
 
 /** The deployment runs already, so a key that cannot be stored is no reason to answer with an error. */
-function offerReadKey(c: HttpContext, daemon: Daemon, id: string): void {
+function offerReadKey(c: HttpContext, daemon: Daemon, id: string, output: boolean): void {
   try {
-    c.header("Deployer-Read", daemon.grantRead(id).reveal());
+    const key = daemon.grantRead(id, { output });
+    if (key !== undefined) c.header("Deployer-Read", key.reveal());
   } catch (error) {
     daemon.log.warn("no key to read the deployment could be given", { deployment: id, error });
   }
@@ -82,16 +87,22 @@ function replyAccepted(
   c: HttpContext,
   deployment: Deployment,
   { respondAsync, wait }: Preferences,
+  seesOutput: boolean,
 ): Response {
   c.header("Location", locationOf(deployment.id));
   const applied = [respondAsync ? "respond-async" : "", wait === undefined ? "" : `wait=${wait}`];
   c.header("Preference-Applied", applied.filter((preference) => preference !== "").join(", "));
-  return reply(c, 202, `deployment ${deployment.id} accepted`, deploymentJson(deployment));
+  return reply(c, 202, `deployment ${deployment.id} accepted`, deploymentJson(deployment, seesOutput));
 }
 
-function replyEnded(c: HttpContext, deployment: Deployment, { wait }: Preferences): Response {
+function replyEnded(
+  c: HttpContext,
+  deployment: Deployment,
+  { wait }: Preferences,
+  seesOutput: boolean,
+): Response {
   if (wait !== undefined) c.header("Preference-Applied", `wait=${wait}`);
-  const json = deploymentJson(deployment);
+  const json = deploymentJson(deployment, seesOutput);
   if (deployment.status === "succeeded") {
     const services = `service${deployment.parts.length === 1 ? "" : "s"} ${nameOf(deployment)}`;
     return reply(c, 200, `${deployment.kind} request successful for ${services}`, json);
@@ -100,7 +111,7 @@ function replyEnded(c: HttpContext, deployment: Deployment, { wait }: Preference
     return replyError(c, 409, { code: "superseded", message: deployment.reason }, { deployment: json });
   }
   const error = { code: deployment.code ?? "internal", message: updateFailed(deployment.reason) };
-  return reply(c, 500, failureText(deployment), { error, deployment: json });
+  return reply(c, 500, failureText(deployment, seesOutput), { error, deployment: json });
 }
 
 function locationOf(id: string): string {

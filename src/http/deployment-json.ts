@@ -1,20 +1,25 @@
 import type { Deployment, Diagnosis } from "../core/deployment.ts";
+import type { Traffic } from "../core/edge.ts";
 import type { DeploymentSummary } from "../core/history.ts";
+import { WITHHELD } from "./output.ts";
 
 /**
  * A deployment as callers see it, with what its failed containers left behind; times are RFC 3339 in UTC, what is not known
- * yet is null.
+ * yet is null. Who may not see what containers printed gets `withheld` in its place, which says so.
  */
-export function deploymentJson(deployment: Deployment): Record<string, unknown> {
-  return { ...summaryJson(deployment), diagnosis: deployment.diagnoses.map(diagnosisJson) };
+export function deploymentJson(deployment: Deployment, seesOutput: boolean): Record<string, unknown> {
+  const diagnosis = deployment.diagnoses.map((each) => diagnosisJson(each, seesOutput));
+  return { ...summaryJson(deployment), diagnosis };
 }
 
 /** As lists have it. `service`, `image` and `digest` are those of its one service, and null when it has several. */
 export function summaryJson(deployment: DeploymentSummary): Record<string, unknown> {
-  const services = deployment.parts.map(({ service, image, digest }) => ({
+  const services = deployment.parts.map(({ service, image, digest, from, traffic }) => ({
     service,
     image: image ?? null,
     digest: digest ?? null,
+    from: from ?? null,
+    ...(traffic === undefined ? {} : { traffic: trafficJson(traffic) }),
   }));
   const only = services.length === 1 ? services[0] : undefined;
   return {
@@ -36,7 +41,7 @@ export function summaryJson(deployment: DeploymentSummary): Record<string, unkno
   };
 }
 
-function diagnosisJson(diagnosis: Diagnosis): Record<string, unknown> {
+function diagnosisJson(diagnosis: Diagnosis, seesOutput: boolean): Record<string, unknown> {
   return {
     service: diagnosis.service,
     container: diagnosis.container,
@@ -44,9 +49,15 @@ function diagnosisJson(diagnosis: Diagnosis): Record<string, unknown> {
     signal: diagnosis.signal ?? null,
     oom_killed: diagnosis.oomKilled,
     restarts: diagnosis.restarts,
-    health: diagnosis.health ?? null,
-    output: diagnosis.output,
+    ...(seesOutput
+      ? { health: diagnosis.health ?? null, output: diagnosis.output }
+      : { health: null, output: [], withheld: WITHHELD }),
   };
+}
+
+function trafficJson({ latency, ...counts }: Traffic): Record<string, unknown> {
+  const { p50, p90, p99, max } = latency ?? { p50: null, p90: null, p99: null, max: null };
+  return { ...counts, latency_ms: { p50, p90, p99, max } };
 }
 
 function time(milliseconds: number | undefined): string | null {

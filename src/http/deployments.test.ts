@@ -42,7 +42,7 @@ test("a deployment is JSON whatever was asked for, unknown things null", async (
   expect(reply.headers.get("Content-Type")).toBe("application/json");
   expect([reply.status, reply.text]).toEqual([
     200,
-    '{"id":"d1","kind":"deploy","service":"web","image":"repo/web:v2","digest":null,"services":[{"service":"web","image":"repo/web:v2","digest":null}],"to":null,"status":"queued","superseded_by":null,"reason":"","changed":null,"attempts":0,"created_at":"2026-11-23T12:00:00.000Z","started_at":null,"ended_at":null,"diagnosis":[]}\n',
+    '{"id":"d1","kind":"deploy","service":"web","image":"repo/web:v2","digest":null,"services":[{"service":"web","image":"repo/web:v2","digest":null,"from":null}],"to":null,"status":"queued","superseded_by":null,"reason":"","changed":null,"attempts":0,"created_at":"2026-11-23T12:00:00.000Z","started_at":null,"ended_at":null,"diagnosis":[]}\n',
   ]);
 });
 
@@ -80,8 +80,8 @@ test("one of several services has no single image, a rollback what it goes back 
     image: null,
     digest: null,
     services: [
-      { service: "web", image: "repo/web:v2", digest: null },
-      { service: "worker", image: "repo/web:v2", digest: null },
+      { service: "web", image: "repo/web:v2", digest: null, from: null },
+      { service: "worker", image: "repo/web:v2", digest: null, from: null },
     ],
   });
   const back = accept("d1", requestFor("web", { kind: "rollback", to: "d0" }), "me", CREATED_AT);
@@ -94,7 +94,7 @@ test("one of several services has no single image, a rollback what it goes back 
 
 test("Prefer: wait waits for the end", async () => {
   const fake = fakeDaemon({ outcome: undefined });
-  await fake.daemon.submit(requestFor("web"), "github-actions");
+  await fake.daemon.submit(requestFor("web"), "github-actions", []);
   const reply = get(fake, { ...AUTHORIZED, Prefer: "wait=20" });
   await Bun.sleep(20);
   fake.endDeployment(outcomeOf("succeeded", { changed: false }));
@@ -105,7 +105,7 @@ test("Prefer: wait waits for the end", async () => {
 
 test("Prefer: wait gives what is known when the time is over", async () => {
   const fake = fakeDaemon({ outcome: undefined });
-  await fake.daemon.submit(requestFor("web"), "github-actions");
+  await fake.daemon.submit(requestFor("web"), "github-actions", []);
   const { status, text } = await get(fake, { ...AUTHORIZED, Prefer: "wait=1" });
   expect([status, JSON.parse(text)]).toMatchObject([200, { status: "running" }]);
 });

@@ -1,5 +1,7 @@
+import type { Permissions } from "../core/caller.ts";
 import { type Deployment, hasEnded } from "../core/deployment.ts";
 import { DeployerError, errorCode } from "../core/errors.ts";
+import { mayRead, maySeeOutput } from "../core/permissions.ts";
 import { authenticateReader } from "./authenticate.ts";
 import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
@@ -11,19 +13,20 @@ import { waitForEnd } from "./wait.ts";
 /** `GET /deployments/{id}`: 200 with the deployment as it is, or as it has ended within `Prefer: wait=N` seconds. */
 export async function getDeployment(c: HttpContext, daemon: Daemon): Promise<Response> {
   const id = c.req.param("id") ?? "";
-  await authenticateReader(c, daemon, id);
-  const found = deploymentNamed(id, daemon);
+  const may = await authenticateReader(c, daemon, id);
+  const found = readable(id, may, daemon);
+  const json = (deployment: Deployment) => deploymentJson(deployment, maySeeOutput(may, deployment));
   const { wait } = parsePrefer(c.req.header("Prefer"));
-  if (wait === undefined) return replyJson(c, 200, deploymentJson(found));
+  if (wait === undefined) return replyJson(c, 200, json(found));
   const ended = hasEnded(found) ? found : await endOrStop(c, daemon, id, wait);
   c.header("Preference-Applied", `wait=${wait}`);
-  return replyJson(c, 200, deploymentJson(ended ?? daemon.find(id) ?? found));
+  return replyJson(c, 200, json(ended ?? daemon.find(id) ?? found));
 }
 
-/** Errors: `not_found`. */
-export function deploymentNamed(id: string, daemon: Daemon): Deployment {
+/** Errors: `not_found`, in the same words for what is not there and for what may not be read. */
+export function readable(id: string, may: Permissions, daemon: Daemon): Deployment {
   const found = daemon.find(id);
-  if (found !== undefined) return found;
+  if (found !== undefined && mayRead(may, found)) return found;
   throw new DeployerError("not_found", `unknown deployment ${JSON.stringify(id)}`);
 }
 

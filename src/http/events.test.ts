@@ -12,7 +12,7 @@ const STREAM = { ...AUTHORIZED, Accept: "text/event-stream" };
 const RUNNING = begin(queued("d1", CREATED_AT), CREATED_AT + 1000);
 const SUCCESS = outcomeOf("succeeded");
 const ENDED = end(RUNNING, SUCCESS, CREATED_AT + 2000);
-const DONE = `event: done\ndata: {"id":"d1","kind":"deploy","service":"web","image":null,"digest":null,"services":[{"service":"web","image":null,"digest":null}],"to":null,"status":"succeeded","superseded_by":null,"reason":"","changed":true,"attempts":1,"created_at":"2026-11-23T12:00:00.000Z","started_at":"2026-11-23T12:00:01.000Z","ended_at":"2026-11-23T12:00:02.000Z","diagnosis":[]}\n\n`;
+const DONE = `event: done\ndata: {"id":"d1","kind":"deploy","service":"web","image":null,"digest":null,"services":[{"service":"web","image":null,"digest":null,"from":null}],"to":null,"status":"succeeded","superseded_by":null,"reason":"","changed":true,"attempts":1,"created_at":"2026-11-23T12:00:00.000Z","started_at":"2026-11-23T12:00:01.000Z","ended_at":"2026-11-23T12:00:02.000Z","diagnosis":[]}\n\n`;
 const GREETING = ": events of deployment d1\n\n";
 
 function ask(
@@ -202,4 +202,14 @@ test("a key that cannot be stored does not make a failure of an accepted request
   });
   expect([reply.status, reply.headers.get("Deployer-Read")]).toEqual([200, null]);
   expect(fake.lines[0]).toMatchObject({ level: "warn", fields: { deployment: "d1", error: full } });
+});
+
+test("an accepted request without a key, of which there are too many, is answered all the same", async () => {
+  const fake = fakeDaemon({ grantRead: () => undefined });
+  const reply = await ask(fake, "/deploy", {
+    method: "POST",
+    headers: AUTHORIZED,
+    body: '{"service":"web"}',
+  });
+  expect([reply.status, reply.headers.get("Deployer-Read")]).toEqual([200, null]);
 });

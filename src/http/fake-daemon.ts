@@ -1,10 +1,15 @@
+import { fakeClock } from "../../test/fakes/clock.ts";
+import { MAY_ALL } from "../core/caller.ts";
 import type { Deployment } from "../core/deployment.ts";
 import { accept, begin, end, type Outcome } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
-import type { DeploymentEvent } from "../core/history.ts";
+import type { DeploymentEvent, Phase } from "../core/history.ts";
+import type { Rejection } from "../core/rejection.ts";
+import type { Log } from "../core/ports.ts";
 import { Secret } from "../core/secret.ts";
 import type { Connection } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
+import { Refusals } from "./refusals.ts";
 
 export const GOOD_TOKEN = "header.claims.good-signature";
 export const AUTHORIZED = { Authorization: `Bearer ${GOOD_TOKEN}` };
@@ -40,6 +45,16 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
     (message: string, fields: Record<string, unknown> = {}) =>
       void lines.push({ level, message, fields });
 
+  const log: Log = {
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+    fatal: write("fatal"),
+  };
+  const rejected: Rejection[] = [];
+  const store = { addRejections: (more: readonly Rejection[]) => void rejected.push(...more) };
+
   const daemon: Daemon = {
     version: "v1.2.3",
     debugMode: false,
@@ -47,8 +62,11 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
     verify: async (token) => {
       calls.push("verify");
       if (token !== GOOD_TOKEN) throw new DeployerError("unauthorized", "token signature is invalid");
-      return { issuer: "github-actions" };
+      return { issuer: "github-actions", may: MAY_ALL, repository: undefined, token: undefined };
     },
+    requestHash: (method, target, body) => `hash of ${method} ${target} ${new TextDecoder().decode(body)}`,
+    shownClaims: (token) => ({ shown: token }),
+    refusals: new Refusals({ store, clock: fakeClock(), log }),
     readiness: async () => new Map(),
     submit: async (request, issuer) => {
       calls.push("submit");
@@ -62,6 +80,7 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
     find: (id) => deployments.get(id),
     list: () => [...deployments.values()].toReversed(),
     events: (id, after, limit) => (events.get(id) ?? []).filter(({ seq }) => seq > after).slice(0, limit),
+    pulls: () => [],
     watch(id, wake) {
       watchers.add(wake);
       calls.push(`watch ${id}`);
@@ -71,8 +90,9 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
       };
     },
     isStopping: () => isStopping,
-    grantRead: (id) => new Secret(readKeyOf(id)),
-    mayRead: (token, id) => token === readKeyOf(id),
+    grantRead: (id, { output }) => new Secret(readKeyOf(id, output)),
+    readKey: (token, id) =>
+      [true, false].map((output) => ({ output })).find(({ output }) => token === readKeyOf(id, output)),
     services: async () => [],
     ended: async (id, signal) => {
       const found = deployments.get(id);
@@ -84,13 +104,7 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
       return ended;
     },
     logout: () => void calls.push("logout"),
-    log: {
-      debug: write("debug"),
-      info: write("info"),
-      warn: write("warn"),
-      error: write("error"),
-      fatal: write("fatal"),
-    },
+    log,
     newRequestId: () => `r${(requests += 1)}`,
     ...overrides,
   };
@@ -98,16 +112,19 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
   return {
     daemon,
     lines,
+    rejected,
     calls,
     deployments,
     endDeployment: ends.resolve,
     /** One more event of a deployment. */
-    tell: (id: string, text: string): void => {
+    tell: (id: string, text: string, phase: Phase = "log"): void => {
       const known = events.get(id) ?? [];
-      const event = { seq: known.length + 1, at: CREATED_AT, phase: "log", level: "info", text } as const;
+      const event = { seq: known.length + 1, at: CREATED_AT, phase, level: "info", text } as const;
       events.set(id, [...known, event]);
       wakeAll();
     },
+    /** Those who follow are woken, whatever there is to see. */
+    wake: wakeAll,
     /** The deployment as it is from now on, and those who follow it are woken. */
     change: (deployment: Deployment): void => {
       deployments.set(deployment.id, deployment);
@@ -121,8 +138,8 @@ export function fakeDaemon(changes: Partial<Daemon> & { outcome?: Outcome | unde
 }
 
 /** What the fake daemon gives as `Deployer-Read`. */
-export function readKeyOf(id: string): string {
-  return `read-${id}`;
+export function readKeyOf(id: string, output = true): string {
+  return `read-${id}${output ? "" : "-without-output"}`;
 }
 
 /** The connection of requests that come by no network. */

@@ -7,6 +7,14 @@ import { follow, type News } from "./follow.ts";
 
 const LONG_MS = 60_000;
 const RUNNING = begin(queued("d1", CREATED_AT), CREATED_AT);
+const NO_PULL = {
+  image: "web:v2",
+  downloadedBytes: 0,
+  unpackedBytes: 0,
+  totalBytes: 9,
+  layers: 1,
+  layersDone: 0,
+};
 const SUCCESS = outcomeOf("succeeded");
 const ENDED = end(RUNNING, SUCCESS, CREATED_AT + 1);
 
@@ -15,7 +23,7 @@ function scene() {
   const gone = new AbortController();
   fake.change(RUNNING);
   const from = (after: number, heartbeatMs = LONG_MS) =>
-    follow(fake.daemon, "d1", after, gone.signal, heartbeatMs);
+    follow(fake.daemon, { id: "d1", after, showsPulls: true }, gone.signal, heartbeatMs);
   return { ...fake, gone, from };
 }
 
@@ -66,6 +74,26 @@ test("an event between two looks rings the bell for the next one", async () => {
   expect((await news.next()).done).toBe(true);
 });
 
+test("a pull is told, to who asks for that, as often as there is news of it, beside the events", async () => {
+  const { daemon, tell, wake, change, gone } = scene();
+  const begun = { ...NO_PULL, downloadedBytes: 1 };
+  let pulls = [begun];
+  const source = { ...daemon, pulls: () => pulls };
+  const unasked = follow(source, { id: "d1", after: 0, showsPulls: false }, gone.signal, 30);
+  expect((await unasked.next()).value).toEqual({ kind: "heartbeat" });
+  const news = follow(source, { id: "d1", after: 0, showsPulls: true }, gone.signal, 30);
+  expect((await news.next()).value).toEqual({ kind: "pull", pull: begun });
+  expect((await news.next()).value).toEqual({ kind: "heartbeat" });
+  tell("d1", "one");
+  expect((await news.next()).value).toMatchObject({ kind: "events" });
+  pulls = [{ ...NO_PULL, downloadedBytes: 2 }];
+  wake();
+  expect((await news.next()).value).toMatchObject({ kind: "pull", pull: { downloadedBytes: 2 } });
+  pulls = [];
+  change(ENDED);
+  expect((await news.next()).value).toMatchObject({ kind: "done" });
+});
+
 test("a far behind reader gets page after page, each only when it has taken the one before", async () => {
   const { tell, from, daemon, gone } = scene();
   for (let n = 0; n < 250; n += 1) tell("d1", "event");
@@ -77,7 +105,7 @@ test("a far behind reader gets page after page, each only when it has taken the 
       return daemon.events(id, after, limit);
     },
   };
-  const news = follow(source, "d1", 0, gone.signal, LONG_MS);
+  const news = follow(source, { id: "d1", after: 0, showsPulls: true }, gone.signal, LONG_MS);
   await news.next();
   expect(limits).toEqual([100]);
   const second = await news.next();

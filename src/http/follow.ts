@@ -1,5 +1,5 @@
 import { type Deployment, hasEnded } from "../core/deployment.ts";
-import type { DeploymentEvent } from "../core/history.ts";
+import type { DeploymentEvent, Pull } from "../core/history.ts";
 
 /** Shorter than the idle limits of the load balancers and proxies on the way. */
 const HEARTBEAT_MS = 15_000;
@@ -11,6 +11,8 @@ export type Source = {
   find(id: string): Deployment | undefined;
   /** At most `limit` events with a number above `after`, in order. */
   events(id: string, after: number, limit: number): DeploymentEvent[];
+  /** Those under way; another object when there is news of one. */
+  pulls(id: string): Pull[];
   /** Calls `wake` when there may be news of the deployment, and when the daemon stops; gives how to end that. */
   watch(id: string, wake: () => void): () => void;
   /** Streams have to end, so that the server can. */
@@ -20,6 +22,8 @@ export type Source = {
 /** What a reader gets next. */
 export type News =
   | { kind: "events"; events: DeploymentEvent[] }
+  /** Not kept: a reader that comes back is told how far it is by then. */
+  | { kind: "pull"; pull: Pull }
   | { kind: "heartbeat" }
   /** The last thing: the deployment at its end. */
   | { kind: "done"; deployment: Deployment };
@@ -31,8 +35,7 @@ export type News =
  */
 export async function* follow(
   source: Source,
-  id: string,
-  after: number,
+  { id, after, showsPulls }: { id: string; after: number; showsPulls: boolean },
   signal: AbortSignal,
   heartbeatMs: number = HEARTBEAT_MS,
 ): AsyncGenerator<News, void, undefined> {
@@ -41,6 +44,7 @@ export async function* follow(
   const onAbort = (): void => bell.ring();
   signal.addEventListener("abort", onAbort, { once: true });
   let last = after;
+  let told: readonly Pull[] = [];
   try {
     while (!signal.aborted) {
       const events = source.events(id, last, PAGE);
@@ -56,6 +60,9 @@ export async function* follow(
         return;
       }
       if (source.isStopping()) return;
+      const pulls = showsPulls ? source.pulls(id) : [];
+      for (const pull of pulls) if (!told.includes(pull)) yield { kind: "pull", pull };
+      told = pulls;
       const hasRung = await bell.within(heartbeatMs);
       if (!hasRung) yield { kind: "heartbeat" };
     }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { STATUSES } from "../core/deployment.ts";
 import { DeployerError } from "../core/errors.ts";
 import type { DeploymentQuery, DeploymentSummary } from "../core/history.ts";
+import { readableBy } from "../core/permissions.ts";
 import { authenticate } from "./authenticate.ts";
 import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
@@ -27,10 +28,10 @@ const Query = z.strictObject({
   before: z.string().regex(PLACE).transform(parsePlace).optional(),
 });
 
-/** `GET /deployments`: `{"deployments":[…],"next":…}`, newest first; `next` gives the following page, null on the last. */
+/** `GET /deployments`: `{"deployments":[…],"next":…}`, those that the caller may read, newest first; `next` gives the following page, null on the last. */
 export async function listDeployments(c: HttpContext, daemon: Daemon): Promise<Response> {
-  await authenticate(c, daemon);
-  const query = parseQuery(c.req.queries());
+  const { may } = await authenticate(c, daemon);
+  const query = { ...parseQuery(c.req.queries()), readable: readableBy(may) };
   // One more than wanted tells whether there is a next page.
   const found = daemon.list({ ...query, limit: query.limit + 1 });
   const page = found.slice(0, query.limit);
@@ -41,7 +42,7 @@ export async function listDeployments(c: HttpContext, daemon: Daemon): Promise<R
   });
 }
 
-function parseQuery(given: Record<string, string[]>): DeploymentQuery {
+function parseQuery(given: Record<string, string[]>): Omit<DeploymentQuery, "readable"> {
   const isTwice = Object.values(given).some((values) => values.length > 1);
   const single = Object.fromEntries(Object.entries(given).map(([name, [value]]) => [name, value]));
   const parsed = isTwice ? undefined : Query.safeParse(single);

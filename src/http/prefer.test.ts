@@ -22,6 +22,10 @@ const HEADERS: [prefer: string | undefined, respondAsync: boolean, wait: number 
 ];
 for (const [prefer, respondAsync, wait] of HEADERS) {
   test(`Prefer ${JSON.stringify(prefer)}`, () => {
-    expect(parsePrefer(prefer)).toEqual({ respondAsync, wait });
+    expect(parsePrefer(prefer)).toEqual({ respondAsync, wait, progress: false });
   });
 }
+
+test("progress is ours, and only where it is named", () => {
+  expect(parsePrefer("progress, wait=5")).toEqual({ respondAsync: false, wait: 5, progress: true });
+});

@@ -3,6 +3,8 @@ export type Preferences = {
   respondAsync: boolean;
   /** Seconds. */
   wait: number | undefined;
+  /** Ours: a stream of events tells how far pulls are, too. */
+  progress: boolean;
 };
 
 const MAX_WAIT_SECONDS = 86_400;
@@ -17,7 +19,11 @@ export function parsePrefer(header: string | undefined): Preferences {
     const key = name.toLowerCase();
     if (!preferences.has(key)) preferences.set(key, value.replace(/^"(.*)"$/, "$1"));
   }
-  return { respondAsync: preferences.has("respond-async"), wait: parseSeconds(preferences.get("wait")) };
+  return {
+    respondAsync: preferences.has("respond-async"),
+    wait: parseSeconds(preferences.get("wait")),
+    progress: preferences.has("progress"),
+  };
 }
 
 function parseSeconds(value: string | undefined): number | undefined {

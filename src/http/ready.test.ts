@@ -42,8 +42,14 @@ test("with a token the details say what is wrong", async () => {
   ]);
 });
 
-test("a token that is not accepted counts as none", async () => {
+test("a token that is not accepted counts as none, and leaves its cause in the log", async () => {
   const { status, json, lines } = await ready(SICK, { Authorization: "Bearer wrong" });
   expect([status, json]).toEqual([503, SICK_JSON]);
-  expect(lines.map((line) => line.level)).toEqual(["debug"]);
+  expect(lines).toMatchObject([
+    {
+      level: "warn",
+      message: "unauthorized request",
+      fields: { path: "/ready", status: 503, cause: "token signature is invalid" },
+    },
+  ]);
 });

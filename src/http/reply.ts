@@ -12,6 +12,7 @@ const RETRY_AFTER_SECONDS = "30";
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   invalid: 400,
   unauthorized: 401,
+  forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
@@ -29,6 +30,7 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   wrong_platform: 500,
   disk_full: 500,
   before: 500,
+  edge: 500,
   unhealthy: 500,
   rollout: 500,
   interrupted: 500,
@@ -69,7 +71,7 @@ export function replyThrown(c: HttpContext, error: unknown): Response {
 }
 
 function messageFor(c: HttpContext, code: ErrorCode, error: unknown): string {
-  if (code === "unauthorized") return "unauthorized";
+  if (code === "unauthorized" || code === "forbidden") return code;
   const message = publicMessage(error);
   return STATUS[code] === 500 && UPDATING.has(c.req.path) ? updateFailed(message) : message;
 }

@@ -217,3 +217,121 @@ test("a refused token leaves one warning with the cause, and not the token", asy
   ]);
   expect(JSON.stringify(lines)).not.toContain("wrong");
 });
+
+test("what was refused is kept with its cause and its claims, never with the token", async () => {
+  const wrong = { Authorization: "Bearer wrong" };
+  const { daemon, rejected } = await ask("/deploy?secret", { method: "POST", headers: wrong });
+  daemon.refusals.write();
+  expect(rejected).toEqual([
+    {
+      at: expect.any(Number),
+      remote: "192.0.2.7",
+      method: "POST",
+      path: "/deploy",
+      code: "unauthorized",
+      cause: "token signature is invalid",
+      verified: false,
+      claims: { shown: "wrong" },
+      unlisted: 0,
+    },
+  ]);
+});
+
+const REFUSALS: [what: string, path: string, changes: Changes, kept: Record<string, unknown>][] = [
+  [
+    "a good token without a right",
+    "/services",
+    { services: () => Promise.reject(new DeployerError("forbidden", "no rule for it")) },
+    { code: "forbidden", cause: "no rule for it", verified: true },
+  ],
+  [
+    "a good token that no rule is for",
+    "/services",
+    { verify: () => Promise.reject(new DeployerError("forbidden", "no rule for it")) },
+    { code: "forbidden", cause: "no rule for it", verified: true },
+  ],
+  [
+    "a token that is no good",
+    "/services",
+    { verify: () => Promise.reject(new DeployerError("unauthorized", "expired")) },
+    { code: "unauthorized", cause: "expired", verified: false },
+  ],
+  [
+    "an open page, under a token that is no good",
+    "/ready",
+    { verify: () => Promise.reject(new DeployerError("unauthorized", "expired")) },
+    { code: "unauthorized", cause: "expired", verified: false },
+  ],
+];
+for (const [what, path, changes, kept] of REFUSALS) {
+  test(`of ${what} the cause is kept, and whether its claims were checked`, async () => {
+    const { daemon, rejected, lines, text } = await ask(path, { headers: AUTHORIZED }, changes);
+    daemon.refusals.write();
+    expect(rejected).toMatchObject([kept]);
+    expect(lines).toMatchObject([
+      { level: "warn", message: `${String(kept["code"])} request`, fields: { cause: kept["cause"] } },
+    ]);
+    expect(text).not.toContain(String(kept["cause"]));
+  });
+}
+
+test("what is answered otherwise is kept nowhere", async () => {
+  for (const [path, headers] of [
+    ["/nope", {}],
+    ["/services", AUTHORIZED],
+    ["/ready", {}],
+    ["/deployments/none", AUTHORIZED],
+  ] as const) {
+    const { daemon, rejected } = await ask(path, { headers });
+    daemon.refusals.write();
+    expect([path, rejected]).toEqual([path, []]);
+  }
+});
+
+test("a flood has a line for each of the first hundred, then one in a second; a good token is answered as ever", async () => {
+  const { daemon, lines, rejected } = fakeDaemon();
+  const app = createApp(daemon);
+  const send = (headers: Record<string, string>) => app.request("/config", { headers }, NO_NETWORK);
+  for (let n = 0; n < 500; n += 1) {
+    const response = await send({ Authorization: "Bearer wrong" });
+    expect([response.status, await response.text()]).toEqual([401, "unauthorized\n"]);
+  }
+  expect((await send(AUTHORIZED)).status).toBe(200);
+  daemon.refusals.write();
+  const refusals = lines.filter(({ message }) => message === "unauthorized request");
+  const summaries = lines.filter(({ message }) => message === "more refused requests, counted only");
+  const counted = summaries.reduce((sum, { fields }) => sum + Number(fields["requests"]), 0);
+  expect(refusals.length + counted).toBe(500);
+  expect(rejected).toHaveLength(refusals.length);
+});
+
+test("answers to a flood are held back, but where a body would stay in memory meanwhile", async () => {
+  const { daemon } = fakeDaemon();
+  const app = createApp(daemon);
+  let held = 0;
+  daemon.refusals.hold = async () => void (held += 1);
+  const send = async (headers: Record<string, string>) => {
+    await app.request("/deploy", { method: "POST", headers }, NO_NETWORK);
+  };
+  for (let n = 0; n < 100; n += 1) await send({});
+  expect(held).toBe(0);
+  await send({});
+  await send({ "Content-Length": "4096" });
+  expect(held).toBe(2);
+  for (const body of [{ "Content-Length": "4097" }, { "Transfer-Encoding": "chunked" }]) await send(body);
+  await app.request("/nope", {}, NO_NETWORK);
+  expect(held).toBe(2);
+});
+
+test("a good token without a right is answered at once in the middle of a flood", async () => {
+  const { daemon } = fakeDaemon({
+    services: () => Promise.reject(new DeployerError("forbidden", "no rule")),
+  });
+  const app = createApp(daemon);
+  let held = 0;
+  daemon.refusals.hold = async () => void (held += 1);
+  for (let n = 0; n < 101; n += 1) await app.request("/config", {}, NO_NETWORK);
+  expect(held).toBe(1);
+  expect((await app.request("/services", { headers: AUTHORIZED }, NO_NETWORK)).status).toBe(403);
+  expect(held).toBe(1);
+});

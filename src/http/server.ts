@@ -19,6 +19,9 @@ export type Route = readonly [method: "GET" | "POST" | "DELETE", path: string, h
 
 type Handler = (c: HttpContext, daemon: Daemon) => Response | Promise<Response>;
 
+/** The longest body of a request whose answer is held back; one of ours has a few hundred bytes. */
+const HELD_BODY_BYTES = 4_096;
+
 /** One method a path. */
 const ROUTES: readonly Route[] = [
   ["GET", "/health", getHealth],
@@ -43,7 +46,8 @@ export function createApp(daemon: Daemon, more: readonly Route[] = []): App {
     c.header("X-Request-Id", requestId);
     c.header("X-Content-Type-Options", "nosniff");
     await next();
-    logRequest(c, daemon.log, requestId, performance.now() - begin);
+    const verdict = logRequest(c, daemon, requestId, performance.now() - begin);
+    if (verdict?.isSlowed && isCheapToHold(c)) await daemon.refusals.hold();
   });
   for (const [method, path, handler] of [...ROUTES, ...more]) {
     app.on(method, path, (c) => handler(c, daemon));
@@ -56,6 +60,12 @@ export function createApp(daemon: Daemon, more: readonly Route[] = []): App {
   app.notFound((c) => replyThrown(c, new DeployerError("not_found", "404 page not found")));
   app.onError((error, c) => (isCallerGone(c) ? replyToNobody() : replyThrown(c, error)));
   return app;
+}
+
+/** Whatever comes of a body while its answer is held back stays in memory. */
+function isCheapToHold(c: HttpContext): boolean {
+  const length = Number(c.req.header("Content-Length") ?? 0);
+  return c.req.header("Transfer-Encoding") === undefined && length <= HELD_BODY_BYTES;
 }
 
 /** The process lives; nothing else is checked. */

@@ -17,6 +17,7 @@ const NONE: ServiceState = {
   deployment: undefined,
   drift: [{ kind: "no_container", text: "it should run and has no container" }],
   versions: [],
+  edge: undefined,
 };
 
 async function get(changes: Parameters<typeof fakeDaemon>[0], headers: Record<string, string>) {
@@ -45,6 +46,10 @@ test("services are JSON, what is not known null", async () => {
         isCurrent: true,
       },
     ],
+    edge: {
+      routes: [{ host: undefined, path: "/" }],
+      servers: [{ container: "abc", address: "10.0.0.2", port: 3000, state: "serving", sessions: 2 }],
+    },
   };
   const reply = await get({ services: async () => [NONE, up] }, AUTHORIZED);
   expect(await reply.json()).toEqual({
@@ -61,6 +66,7 @@ test("services are JSON, what is not known null", async () => {
         deployment: null,
         drift: [{ kind: "no_container", text: "it should run and has no container" }],
         versions: [],
+        edge: null,
       },
       {
         service: "api",
@@ -83,6 +89,10 @@ test("services are JSON, what is not known null", async () => {
             current: true,
           },
         ],
+        edge: {
+          routes: [{ host: null, path: "/" }],
+          servers: [{ container: "abc", address: "10.0.0.2:3000", state: "serving", sessions: 2 }],
+        },
       },
     ],
   });

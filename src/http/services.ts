@@ -1,3 +1,4 @@
+import { mayReadService } from "../core/permissions.ts";
 import type { ServiceState } from "../core/services.ts";
 import type { VersionState } from "../core/version-states.ts";
 import { authenticate } from "./authenticate.ts";
@@ -5,10 +6,11 @@ import type { HttpContext } from "./context.ts";
 import type { Daemon } from "./daemon.ts";
 import { replyJson } from "./reply.ts";
 
-/** `GET /services`: `{"services":[…]}`, what the compose file and the pins want and what Docker runs. */
+/** `GET /services`: `{"services":[…]}`, what the compose file and the pins want and what Docker runs, of those that the caller may read. */
 export async function getServices(c: HttpContext, daemon: Daemon): Promise<Response> {
-  await authenticate(c, daemon);
-  return replyJson(c, 200, { services: (await daemon.services()).map(serviceJson) });
+  const { may } = await authenticate(c, daemon);
+  const readable = (await daemon.services()).filter(({ name }) => mayReadService(may, name));
+  return replyJson(c, 200, { services: readable.map(serviceJson) });
 }
 
 function serviceJson(service: ServiceState): Record<string, unknown> {
@@ -28,6 +30,19 @@ function serviceJson(service: ServiceState): Record<string, unknown> {
     deployment: service.deployment ?? null,
     drift: service.drift,
     versions: service.versions.map(versionJson),
+    edge: service.edge === undefined ? null : edgeJson(service.edge),
+  };
+}
+
+function edgeJson({ routes, servers }: NonNullable<ServiceState["edge"]>): Record<string, unknown> {
+  return {
+    routes: routes.map(({ host, path }) => ({ host: host ?? null, path })),
+    servers: servers.map(({ container, address, port, state, sessions }) => ({
+      container,
+      address: `${address}:${port}`,
+      state,
+      sessions,
+    })),
   };
 }
 
