@@ -1,5 +1,9 @@
-import type { Config, Environment } from "./config.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Config } from "./config.ts";
 import type { Compose } from "./core/compose.ts";
+import type { Edge } from "./core/edge.ts";
 import type { Engine, Registry } from "./core/engine.ts";
 import type { Clock, Disk, Log, Probe } from "./core/ports.ts";
 import { createCompose } from "./docker/compose.ts";
@@ -8,9 +12,13 @@ import { createEngine } from "./docker/engine.ts";
 import { dockerHost } from "./docker/host.ts";
 import { createRegistry } from "./docker/registry.ts";
 import { createEcrTokens, type EcrTokens } from "./ecr/token.ts";
+import { createProxy } from "./haproxy/docker-proxy.ts";
+import { createEdge as createHaproxyEdge } from "./haproxy/edge.ts";
 import { systemDisk } from "./system/disk.ts";
 import { httpProbe } from "./system/probe.ts";
 import { run } from "./system/run.ts";
+import { currentUser } from "./system/user.ts";
+import type { Environment } from "./variables.ts";
 
 /** The outside world as the configuration says. Nothing is contacted yet. */
 export type Adapters = {
@@ -40,6 +48,36 @@ export function createAdapters(config: Config, env: Environment, clock: Clock, l
     compose: createCompose({ composeFile: config.composeFile, stateDir: config.stateDir, env, run, log }),
     registry: createRegistry({ engine, clock, log, ...docker, ...ecr }),
   };
+}
+
+/** The proxy in front. Nothing is contacted yet. */
+export function createEdge(
+  config: Config,
+  env: Environment,
+  parts: Pick<Adapters, "engine" | "compose" | "registry"> & { clock: Clock; log: Log },
+): Edge {
+  const { uid, gid } = currentUser(env);
+  const { clock, log } = parts;
+  const owner = { uid, gid };
+  const folder = join(config.stateDir, "edge");
+  return createHaproxyEdge({
+    folder,
+    proxy: createProxy({ ...parts, owner, folder }),
+    clock,
+    log,
+    daemon: {
+      address: `${hostOf(config.bindAddress)}:${config.port}`,
+      speaksTls: config.tls !== undefined,
+    },
+    owner,
+    ipv6: existsSync("/proc/net/if_inet6"),
+  });
+}
+
+/** Where this host reaches what listens on an address. */
+function hostOf(bindAddress: string | undefined): string {
+  if (bindAddress === undefined || bindAddress === "0.0.0.0" || bindAddress === "::") return "127.0.0.1";
+  return bindAddress.includes(":") ? `[${bindAddress}]` : bindAddress;
 }
 
 function createTokens(config: Config, clock: Clock, log: Log): EcrTokens | undefined {

@@ -1,18 +1,18 @@
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { createAdapters } from "./adapters.ts";
-import { checkConfig, type Config, type Environment } from "./config.ts";
+import { accessChecks } from "./access-checks.ts";
+import { createAdapters, createEdge } from "./adapters.ts";
+import type { Check } from "./check.ts";
+import { checkConfig, type Config } from "./config.ts";
 import { DeployerError, publicMessage } from "./core/errors.ts";
-import { parseImage } from "./core/image.ts";
-import type { Compose } from "./core/compose.ts";
-import type { Log } from "./core/ports.ts";
-import { refusedSettings } from "./core/refused-settings.ts";
+import { composeFileCheck, edgeCheck } from "./project-checks.ts";
 import { systemClock } from "./system/clock.ts";
 import { makeStateDir } from "./system/lock.ts";
 import { run } from "./system/run.ts";
+import { silent } from "./system/silent-log.ts";
 import { currentUser } from "./system/user.ts";
-import { openKeyStore } from "./tokens/key-store.ts";
+import type { Environment } from "./variables.ts";
 
 /** One thing the daemon needs, and whether it is there. */
 export type CheckResult = {
@@ -28,16 +28,6 @@ const LOW_DISK_BYTES = 2 * 1024 ** 3;
 
 /** Where a Compose plugin is found for every user. */
 const PLUGIN_FOLDER = "/usr/local/lib/docker/cli-plugins";
-
-type Check = {
-  name: string;
-  /** Resolves to what was found. */
-  look: () => Promise<string> | string;
-  /** What to do when it fails. */
-  remedy: string;
-};
-
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
 /** Everything the daemon needs, one by one; it changes nothing but STATE_DIR, which it makes or closes to others as the daemon would. */
 export async function* runChecks(env: Environment): AsyncGenerator<CheckResult> {
@@ -58,13 +48,10 @@ export async function* runChecks(env: Environment): AsyncGenerator<CheckResult> 
 }
 
 function checksOf(config: Config, env: Environment): Check[] {
-  const { engine, compose, ecrTokens } = createAdapters(config, env, systemClock, silent);
+  const adapters = createAdapters(config, env, systemClock, silent);
+  const { engine, compose, ecrTokens } = adapters;
   return [
-    {
-      name: "keys",
-      look: () => `${openKeyStore({ path: config.jwtPublicKeyPath, log: silent }).keys().length} usable`,
-      remedy: 'put the public key there, as PEM and readable by this user; "jwt keygen" makes a pair',
-    },
+    ...accessChecks(config, compose),
     {
       name: "state",
       look: () => writableFolder(config.stateDir),
@@ -89,11 +76,7 @@ function checksOf(config: Config, env: Environment): Check[] {
       remedy:
         "start Docker (systemctl start docker), let this user use it (group docker), or name its socket in DOCKER_HOST",
     },
-    {
-      name: "compose file",
-      look: () => usableProject(compose),
-      remedy: `correct the file, or name another in DOCKER_COMPOSE_FILE; see: docker compose -f ${config.composeFile} config`,
-    },
+    composeFileCheck(config, compose),
     {
       name: "registry credential",
       look: async () => {
@@ -104,6 +87,10 @@ function checksOf(config: Config, env: Environment): Check[] {
       remedy:
         "give this instance a role with aws/iam-policy.json, and a way to ECR in AWS_REGION; without ECR set REGISTRY_AUTH",
     },
+    edgeCheck(compose, () => ({
+      engine,
+      edge: createEdge(config, env, { ...adapters, clock: systemClock, log: silent }),
+    })),
     {
       name: "disk",
       look: () => freeDisk(config.stateDir),
@@ -130,35 +117,6 @@ async function composeVersion(): Promise<string> {
   const [oldestMajor, oldestMinor] = OLDEST_COMPOSE;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return text;
   throw new DeployerError("docker", `Compose ${text} is too old`);
-}
-
-/** The project, its images and the files it needs, with all that is wrong with them at once. */
-async function usableProject(compose: Compose): Promise<string> {
-  const project = await compose.project();
-  const files = await compose.files();
-  const problems = [
-    ...[...project.services.values()].flatMap(({ name, image }) =>
-      image !== undefined && parseImage(image) === undefined
-        ? [`service "${name}": ${JSON.stringify(image)} is not an image`]
-        : [],
-    ),
-    ...refusedSettings(project),
-    ...files
-      .filter((path) => !isReadable(path))
-      .map((path) => `${path} is not there, or not readable by this user`),
-  ];
-  if (problems.length > 0) throw new DeployerError("compose_file", problems.join("\n"));
-  const services = [...project.services.keys()].join(", ");
-  return `project ${project.name}: ${services}; ${files.length} files it names are readable`;
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function freeDisk(stateDir: string): string {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { checkConfig, type Config, configView, type Environment } from "./config.ts";
+import { checkConfig, type Config, configView } from "./config.ts";
+import type { Environment } from "./variables.ts";
 
 const ROOT = { uid: 0, home: "/root" };
 const PERSON = { uid: 1000, home: "/home/ann" };
@@ -29,6 +30,9 @@ test("the original's five variables are enough, everything else has its default"
     jwtPublicKeyPath: "/opt/deployer-service/deployer.pub",
     jwtIssuers: undefined,
     jwtMaxLifetimeSeconds: 3600,
+    jwtStrict: false,
+    trustedProxies: [],
+    rules: { file: "/etc/deployer-service/rules.yml", isRequired: false },
     composeFile: "/opt/deployer-service/compose/docker-compose.yml",
     registryAuth: "ecr",
     awsRegion: "us-west-2",
@@ -39,6 +43,7 @@ test("the original's five variables are enough, everything else has its default"
     stateDir: "/var/lib/deployer-service",
     runDir: "/run/deployer-service",
     logTimeZone: "America/Chicago",
+    tls: undefined,
   });
 });
 
@@ -55,6 +60,8 @@ test("every variable that is set is used", () => {
       LOG_TIMEZONE: "UTC",
       JWT_ISSUERS: "github-actions, laptop,",
       JWT_MAX_LIFETIME: "600",
+      TLS_CERT_FILE: "/etc/tls/cert.pem",
+      TLS_KEY_FILE: "/etc/tls/key.pem",
       DOCKER_HOST: "unix:///run/user/1000/docker.sock",
     },
     ROOT,
@@ -70,6 +77,7 @@ test("every variable that is set is used", () => {
     logTimeZone: "UTC",
     jwtIssuers: ["github-actions", "laptop"],
     jwtMaxLifetimeSeconds: 600,
+    tls: { certFile: "/etc/tls/cert.pem", keyFile: "/etc/tls/key.pem" },
   });
 });
 
@@ -126,6 +134,11 @@ const INVALID: [variable: string, values: string[]][] = [
   ["LOG_TIMEZONE", ["CST6CDT7", "Chicago"]],
   ["JWT_ISSUERS", [",", " , "]],
   ["DOCKER_HOST", ["ssh://ann@host", "unix://docker.sock", "https://host:2376", "tcp://"]],
+  ["JWT_STRICT", ["TRUE", "1", "yes"]],
+  [
+    "TRUSTED_PROXIES",
+    ["localhost", "10.0.0.0/33", "10.0.0", "fd00::/129", "::1/64/1", "10.0.0.0/", "fe80::1%eth0"],
+  ],
   ["JWT_MAX_LIFETIME", ["0", "1h", "-5", "1.5"]],
 ];
 for (const [variable, values] of INVALID) {
@@ -137,14 +150,32 @@ for (const [variable, values] of INVALID) {
   }
 }
 
-for (const variable of ["TLS_CERT_FILE", "TLS_KEY_FILE", "RULES_FILE", "TRUSTED_PROXIES", "JWT_STRICT"]) {
-  test(`${variable} is not built yet, so setting it is an error`, () => {
-    expect(problemLines({ ...REQUIRED, [variable]: "true" })).toEqual([
-      `${variable} is set, but this version does not support it yet; unset it`,
-    ]);
-    expect(problemLines({ ...REQUIRED, [variable]: "" })).toEqual([]);
+test.each([
+  ["TLS_CERT_FILE", "TLS_KEY_FILE"],
+  ["TLS_KEY_FILE", "TLS_CERT_FILE"],
+])("%s alone is half of what TLS needs", (given, missing) => {
+  expect(problemLines({ ...REQUIRED, [given]: "/etc/tls/one.pem" })).toEqual([
+    `${missing} is needed too: a certificate and its key go together`,
+  ]);
+});
+
+test("a daemon that speaks TLS says so in its configuration", () => {
+  const tls = { TLS_CERT_FILE: "/etc/tls/cert.pem", TLS_KEY_FILE: "/etc/tls/key.pem" };
+  expect(configView(readConfig({ ...REQUIRED, ...tls }, ROOT), "v1")).toMatchObject({
+    tls_cert_file: "/etc/tls/cert.pem",
   });
-}
+});
+
+test("JWT_STRICT and TRUSTED_PROXIES are read, and the proxy that is none is named", () => {
+  const env = { ...REQUIRED, JWT_STRICT: "true", TRUSTED_PROXIES: "127.0.0.1, 10.0.0.0/8,, fd00::/8" };
+  expect(readConfig(env, ROOT)).toMatchObject({
+    jwtStrict: true,
+    trustedProxies: ["127.0.0.1", "10.0.0.0/8", "fd00::/8"],
+  });
+  expect(problemLines({ ...REQUIRED, TRUSTED_PROXIES: "127.0.0.1,proxy.example.com" })).toEqual([
+    'TRUSTED_PROXIES "proxy.example.com" is neither an address nor a network (10.0.0.0/8)',
+  ]);
+});
 
 test("a DOCKER_HOST by TCP is refused where the docker command would use TLS", () => {
   const env = { ...REQUIRED, DOCKER_HOST: "tcp://host:2376" };
@@ -202,4 +233,30 @@ test("the view of /config has the original's keys in its order", () => {
   expect(JSON.stringify(configView(readConfig(REQUIRED, ROOT), "v1.2.3"))).toBe(
     '{"version":"v1.2.3","port":"8686","debug_mode":false,"aws_region":"us-west-2","ecr_domain":"123456789012.dkr.ecr.us-west-2.amazonaws.com","docker_compose_file":"/opt/deployer-service/compose/docker-compose.yml","jwt_public_key_path":"/opt/deployer-service/deployer.pub"}',
   );
+});
+
+const RULES = "/etc/deployer-service/rules.yml";
+const RULES_FILES: [given: string | undefined, rules: Config["rules"]][] = [
+  [undefined, { file: RULES, isRequired: false }],
+  ["/srv/rules.yml", { file: "/srv/rules.yml", isRequired: true }],
+  ["none", undefined],
+];
+test.each(RULES_FILES)("RULES_FILE %p", (given, rules) => {
+  expect(readConfig({ ...REQUIRED, RULES_FILE: given }, ROOT).rules).toEqual(rules);
+});
+
+test("RULES_FILE is a whole path", () => {
+  expect(problemLines({ ...REQUIRED, RULES_FILE: "rules.yml" })).toEqual([
+    'RULES_FILE must be an absolute path, or "none"',
+  ]);
+});
+
+test("with rules no key need be named, for they name theirs", () => {
+  const { JWT_PUBLIC_KEY_PATH: _key, ...keyless } = REQUIRED;
+  const missing = (env: Environment, ...files: string[]): boolean =>
+    "problems" in checkConfig(env, ROOT, (path) => files.includes(path));
+  expect(missing(keyless)).toBe(true);
+  expect(missing(keyless, RULES)).toBe(false);
+  expect(missing({ ...keyless, RULES_FILE: "/srv/rules.yml" })).toBe(false);
+  expect(missing({ ...keyless, RULES_FILE: "none" }, RULES)).toBe(true);
 });

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { runChecks } from "./checks.ts";
-import type { Config, Environment } from "./config.ts";
+import type { Config } from "./config.ts";
 import { publicMessage } from "./core/errors.ts";
 import { currentPins } from "./core/pins.ts";
 import type { Ports } from "./core/ports.ts";
@@ -14,6 +14,8 @@ import { unlessAborted } from "./core/wait.ts";
 import type { Worker } from "./core/worker.ts";
 import { PINS_FILE } from "./docker/compose.ts";
 import type { Host } from "./http/control.ts";
+import type { Refusals } from "./http/refusals.ts";
+import type { Environment } from "./variables.ts";
 
 /** Who asks for deployments through the control socket. */
 const ISSUER = "host";
@@ -25,6 +27,7 @@ type Parts = {
   queue: Queue;
   worker: Worker;
   services: () => Promise<ServiceState[]>;
+  refusals: Refusals;
   /** Resolves when nothing unfinished is left of the last run of the daemon. */
   recovered: Promise<void>;
   stopping: AbortSignal;
@@ -38,6 +41,7 @@ export function createHost({
   queue,
   worker,
   services,
+  refusals,
   recovered,
   stopping,
 }: Parts): Host {
@@ -52,6 +56,10 @@ export function createHost({
     },
     guards: () => ports.store.guards(),
     dropGuards: (service) => ports.store.dropGuards(service),
+    rejected(limit) {
+      refusals.write();
+      return ports.store.rejections(limit);
+    },
     checks: () => runChecks(env),
     compose() {
       const pinsFile = join(config.stateDir, PINS_FILE);

@@ -1,18 +1,21 @@
+import { EXIT } from "./client/exit-codes.ts";
 import { environment } from "./system/environment.ts";
 import { basename } from "node:path";
 
 import { runCommand } from "./cli/command.ts";
 import { COMMANDS } from "./cli/commands.ts";
 import { controlSocket } from "./cli/control-socket.ts";
-import { EXIT } from "./cli/exit-codes.ts";
 import { isCommandName, unknownCommand, USAGE } from "./cli/help.ts";
 import { runJwt } from "./cli/jwt.ts";
-import { createClient } from "./client.ts";
+import { createClient } from "./client/client.ts";
+import { overSocket } from "./client/over-socket.ts";
+import type { Terminal } from "./cli/region.ts";
 import { printAll } from "./system/print.ts";
 import { BUILT, VERSION } from "./version.ts";
 
 /** What a shell says of a program whose reader has gone: 128 + SIGPIPE. */
 const READER_GONE = 141;
+const DEFAULT_COLUMNS = 80;
 
 // Not awaited at the top level: Bun cannot precompile a file that does.
 void main(basename(process.argv0), process.argv.slice(2)).then((code) => process.exit(code));
@@ -35,7 +38,9 @@ async function main(calledAs: string, args: string[]): Promise<number> {
     stderr: complain,
     now: Date.now,
     sleep: Bun.sleep,
-    connect: () => createClient(controlSocket(environment)),
+    terminal: terminalOf(process.stderr),
+    connect: ({ by = overSocket(controlSocket(environment)), enough } = {}) =>
+      createClient(by, { now: Date.now, sleep: Bun.sleep, say: (text) => complain(`${text}\n`), enough }),
   });
 }
 
@@ -48,6 +53,12 @@ function jwt(args: string[]): Promise<number> {
     version: VERSION,
     built: BUILT,
   });
+}
+
+/** One whose lines can be redrawn. */
+function terminalOf({ isTTY, columns }: NodeJS.WriteStream): Terminal | undefined {
+  if (!isTTY || environment["TERM"] === "dumb") return undefined;
+  return { columns: () => process.stderr.columns ?? columns ?? DEFAULT_COLUMNS, write: complain };
 }
 
 function print(text: string): number {

@@ -15,7 +15,8 @@ export type Arguments = {
 
 /**
  * Reads the arguments of a command.
- * @param names of the words, for complaints; the ones in brackets may be missing
+ * @param names of the words, for complaints; the ones in brackets may be missing, a last one with an ellipsis may come
+ *   several times
  * Errors: `UsageError`.
  */
 export function readArguments(
@@ -37,11 +38,12 @@ export function readArguments(
     tokens: true,
   });
   const words: string[] = [];
+  const most = names.at(-1)?.endsWith("…") === true ? Infinity : names.length;
   const flags = new Set<string>();
   const values = new Map<string, string>();
   for (const token of tokens) {
     if (token.kind === "positional") {
-      if (words.length === names.length)
+      if (words.length === most)
         throw new UsageError(`unknown argument ${JSON.stringify(token.value)} of "${command}"`);
       words.push(token.value);
     }

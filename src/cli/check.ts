@@ -1,8 +1,8 @@
 import { type CheckResult, runChecks } from "../checks.ts";
-import { ClientError } from "../client.ts";
+import { ClientError } from "../client/client-error.ts";
+import { EXIT } from "../client/exit-codes.ts";
 import { readArguments } from "./arguments.ts";
 import { type Command, type Io, toJson } from "./command.ts";
-import { EXIT } from "./exit-codes.ts";
 
 /** Whose environment was judged. */
 type Judged = "daemon" | "shell";

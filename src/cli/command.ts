@@ -1,7 +1,12 @@
-import { type Client, ClientError } from "../client.ts";
-import type { Environment } from "../config.ts";
+import type { Client } from "../client/client.ts";
+import { ClientError } from "../client/client-error.ts";
+import { EXIT, exitCodeOfError } from "../client/exit-codes.ts";
+import type { Patience } from "../client/patience.ts";
+import type { Transport } from "../client/transport.ts";
+import type { Environment } from "../variables.ts";
+import { escapeControls } from "../system/terminal-controls.ts";
 import { UsageError } from "./arguments.ts";
-import { EXIT, exitCodeOfError } from "./exit-codes.ts";
+import type { Terminal } from "./region.ts";
 import { COMMAND_HELP, type CommandName, mistake } from "./help.ts";
 
 /** What a command needs of the process. stdout is the result, stderr the talk. */
@@ -13,9 +18,16 @@ export type Io = {
   /** Milliseconds since the epoch. */
   now: () => number;
   sleep: (milliseconds: number) => Promise<void>;
-  /** To the daemon of this host; nothing is sent yet. */
-  connect: () => Client;
+  /** To the daemon of this host, or to one by another way; nothing is sent yet. */
+  connect: (how?: { by?: Transport; enough?: AbortSignal | undefined }) => Client;
+  /** Where stderr is a terminal that can be redrawn. */
+  terminal?: Terminal | undefined;
 };
+
+/** How a command waits for the daemon. */
+export function patienceOf({ now, sleep, stderr }: Io): Patience {
+  return { now, sleep, say: (text) => stderr(`${text}\n`) };
+}
 
 /** Resolves to the exit code. */
 export type Command = (args: string[], io: Io) => Promise<number>;
@@ -46,6 +58,7 @@ export async function runCommand(
   }
 }
 
+/** On one line; what comes from elsewhere cannot move the cursor of a terminal. */
 export function toJson(value: unknown): string {
-  return `${JSON.stringify(value)}\n`;
+  return `${escapeControls(JSON.stringify(value))}\n`;
 }

@@ -1,5 +1,6 @@
-import type { ComposeAnswer } from "../answers.ts";
-import { type Client, ClientError } from "../client.ts";
+import type { ComposeAnswer } from "../client/answers.ts";
+import type { Client } from "../client/client.ts";
+import { ClientError } from "../client/client-error.ts";
 import { DeployerError } from "../core/errors.ts";
 import { environmentOf } from "../system/environment.ts";
 import { runInTerminal } from "../system/terminal.ts";

@@ -1,9 +1,10 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Environment, runDirs } from "../config.ts";
+import { runDirs } from "../folders.ts";
 import { CONTROL_SOCKET } from "../system/run-dir.ts";
 import { currentUser } from "../system/user.ts";
+import type { Environment } from "../variables.ts";
 
 /** The socket of this host's daemon; where none is to be seen, the place it should be. */
 export function controlSocket(env: Environment): string {

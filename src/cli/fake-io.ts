@@ -1,5 +1,6 @@
-import type { DeploymentAnswer } from "../answers.ts";
-import type { Client, Following, Story } from "../client.ts";
+import type { DeploymentAnswer } from "../client/answers.ts";
+import type { Client, Following } from "../client/client.ts";
+import type { Story } from "../client/story.ts";
 import type { Io } from "./command.ts";
 
 /** A terminal and a clock in memory; of the client only what a test gives. */

@@ -1,3 +1,6 @@
+import { DEFAULT_ISSUER } from "./remote.ts";
+import { KEY_VARIABLE } from "./signing-key.ts";
+
 /** What the command line says of itself: lower case, no full stop, a hint with every mistake. */
 
 const COMMANDS = [
@@ -6,10 +9,12 @@ const COMMANDS = [
   "status",
   "history",
   "logs",
+  "deploy",
   "rollback",
   "restart",
   "up",
   "order",
+  "rejected",
   "compose",
   "version",
 ] as const;
@@ -28,14 +33,18 @@ The daemon:
   serve      run it (what happens without a command)
   check      look at everything it needs, say what to do about what is missing
 
-On its host, while it runs:
+On its host, while it runs, or from elsewhere with --url:
+  deploy     roll out an image, or several services as one, and say how it ended
+  rollback   go back to the version before, or to that of an earlier deployment
   status     what should run, what runs, what can be gone back to
   history    the deployments
   logs       the story of a deployment
-  rollback   go back to the version before, or to that of an earlier deployment
+
+On its host, while it runs:
   restart    restart the containers of a service as they are
   up         bring up what the compose file has and the host has not
   order      forget the newest CI run of a service: order reset SERVICE
+  rejected   requests that were refused for want of a good token, and why
   compose    docker compose with the daemon's files, pins and environment
 
   jwt        sign, verify and make keys for the tokens of the webhook: sign | verify | keygen | version
@@ -48,6 +57,20 @@ The daemon is configured by environment variables; "deployer-service serve --hel
 const SOCKET = `The daemon is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group docker.
 `;
 
+const REMOTE = `The daemon of this host is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group
+docker. One elsewhere, by its port:
+
+  --url URL           https://HOST[:PORT] of the daemon, and one of
+  --key FILE          private key (PEM); its public one is among the daemon's
+  --key-env VARIABLE  environment variable with the key, as PEM or its base64 (${KEY_VARIABLE})
+  --oidc              no key: the token of this GitHub Actions job (permissions: id-token: write)
+  --iss NAME          issuer in the tokens that the key signs (${DEFAULT_ISSUER})
+  --audience NAME     audience that the rules of the daemon ask for with --oidc (the URL)
+  --ca FILE           certificates of the authorities to trust instead of the public ones
+
+Every request has a token of its own, good for nothing else.
+`;
+
 const EXIT_CODES = `Exit code: 0 succeeded, 1 failed, 2 usage, 3 rolled back, 4 superseded, 5 rollback failed, 6 not authorized,
 7 no daemon that answers.
 `;
@@ -56,7 +79,7 @@ export const COMMAND_HELP: Record<CommandName, string> = {
   serve: `deployer-service serve - run the daemon
 
 Environment:
-  JWT_PUBLIC_KEY_PATH   public key that tokens are verified with: a PEM file, or a directory of them (required)
+  JWT_PUBLIC_KEY_PATH   public key that tokens are verified with: a PEM file, or a directory of them (required without rules)
   DOCKER_COMPOSE_FILE   path of the compose file (required)
   AWS_REGION            region of the registry (required for REGISTRY_AUTH=ecr)
   ECR_DOMAIN            <account>.dkr.ecr.<region>.amazonaws.com, or ECR_ACCOUNT_ID alone (likewise)
@@ -65,9 +88,14 @@ Environment:
   BIND_ADDRESS          address to listen on (all interfaces)
   STATE_DIR             database and generated files (/var/lib/deployer-service for root)
   RUN_DIR               control.sock, for the commands on the host (/run/deployer-service for root)
+  TLS_CERT_FILE         certificate, with those of its issuers, for HTTPS on the port (plain HTTP)
+  TLS_KEY_FILE          its private key; both are taken anew when they change
   REGISTRY_AUTH         ecr, docker (the docker command's own credentials) or none (ecr)
+  RULES_FILE            who may deploy what (/etc/deployer-service/rules.yml if it is there); none: nobody is asked for rules
   JWT_ISSUERS           accepted iss claims, comma-separated (any)
   JWT_MAX_LIFETIME      longest life of a token from now, in seconds (3600)
+  JWT_STRICT            true: a token that starts something must be good once (jti) and for one request (req)
+  TRUSTED_PROXIES       addresses and networks whose X-Forwarded-For is believed, comma-separated (none)
   LOG_TIMEZONE          time zone of the log (America/Chicago)
 
 DOCKER_HOST, proxy variables and those of the AWS SDK are honoured.
@@ -81,40 +109,57 @@ One line each, pass or fail with what to do. Exit code 0 when all passed, 1 when
   --here   judge the environment of this shell, also while a daemon runs
   --json   print the result as JSON
 `,
-  status: `deployer-service status [SERVICE] [--json] - what should run, what runs, what can be gone back to
+  status: `deployer-service status [SERVICE] [--json] [--url URL …] - what should run, what runs, what can be gone back to
 
 Of each service: its containers, health, image and digest, since when and by which deployment, then how it differs from the
 compose file, the versions "rollback --to" can go back to, and the newest CI run of each workflow (see "order --help").
-Then the deployments that run or wait.
+Then the deployments that run or wait. The newest CI runs are told on the host only.
 
   --json   print all there is to know as JSON
 
-${SOCKET}`,
-  history: `deployer-service history [SERVICE] [--status STATUS] [--limit N] [--json] - the deployments, newest first
+${REMOTE}`,
+  history: `deployer-service history [SERVICE] [--status STATUS] [--limit N] [--json] [--url URL …] - the deployments, newest first
 
   --status STATUS   only those that are queued, running, succeeded, failed, rolled_back, rollback_failed or superseded
   --limit N         at most so many (20)
   --json            print them as JSON
 
-${SOCKET}`,
-  logs: `deployer-service logs ID [-f] [--json] - the story of a deployment
+${REMOTE}`,
+  logs: `deployer-service logs ID [-f] [--json] [--url URL …] - the story of a deployment
 
   -f, --follow   go on until it has ended, also over a restart of the daemon
   --json         print the events as JSON; with -f one a line, then the deployment
 
 With -f the exit code is that of the deployment.
 ${EXIT_CODES}
-${SOCKET}`,
-  rollback: `deployer-service rollback SERVICE [--to ID] [--json] - go back to the version before, or to that of an earlier deployment
+${REMOTE}`,
+  deploy: `deployer-service deploy SERVICE… [--image REF] [--url URL …] - roll out an image and say how it ended
+
+Several services are one deployment: all pass the gate, or all go back. What happens is told on stderr, on a terminal with a
+display that moves, the end on stdout. A connection that is lost, or a daemon that is restarted, costs nothing: the story is
+taken up where it was, and what was accepted is never begun twice. Ctrl-C ends the telling, not the deployment.
+
+  --image REF      the image to roll out, of a repository that the service may run (the one the compose file names)
+  --force          also when nothing has changed, and also when a newer CI run was here
+  --run RUN        the CI run that asks, as WORKFLOW:NUMBER[:ATTEMPT]: an older one than the newest is refused
+  --no-wait        end as soon as it is accepted
+  --timeout TIME   wait so long at most, as 90s or 10m; the deployment goes on
+  --json           print the deployment as JSON when it has ended, or is accepted
+
+${REMOTE}
+${EXIT_CODES}`,
+  rollback: `deployer-service rollback SERVICE [--to ID] [--url URL …] - go back to the version before, or to that of an earlier deployment
 
 Image and configuration of then, gated like every deployment; works without the registry. "status" lists the versions that
 can be gone back to.
 
-  --to ID   to the version that this deployment brought
-  --json    print the deployment as JSON when it has ended
+  --to ID          to the version that this deployment brought
+  --no-wait        end as soon as it is accepted
+  --timeout TIME   wait so long at most, as 90s or 10m; the rollback goes on
+  --json           print the deployment as JSON when it has ended, or is accepted
 
-${EXIT_CODES}
-${SOCKET}`,
+${REMOTE}
+${EXIT_CODES}`,
   restart: `deployer-service restart SERVICE [--json] - restart the containers of a service as they are
 
 In its turn, one container after the other, each until it is up again. Neither image nor configuration change.
@@ -137,6 +182,16 @@ A run that is older than the newest one of its workflow is refused. After a rese
 counts from 1 again, the next run is accepted whatever its number.
 
   --json   print the result as JSON
+
+${SOCKET}`,
+  rejected: `deployer-service rejected [--limit N] [--json] - requests that were refused for want of a good token, newest first
+
+Callers learn no more than "unauthorized" or "forbidden"; here stands why, and what the token said of itself. Claims are
+"verified" when the token was good and only its request was refused; else anybody may have written them. Of a flood most
+requests are only counted. The last 1,000 are kept.
+
+  --limit N   at most so many (20)
+  --json      print them as JSON, with all claims; the table has those that tell who asked
 
 ${SOCKET}`,
   compose: `deployer-service compose -- ARGS - docker compose with the daemon's files, pins and environment

@@ -1,28 +1,33 @@
-import type { DeploymentAnswer } from "../answers.ts";
+import type { DeploymentAnswer } from "../client/answers.ts";
+import { duration } from "../client/duration.ts";
+import { EXIT } from "../client/exit-codes.ts";
+import { shortImage } from "../client/short-image.ts";
 import { STATUSES } from "../core/deployment.ts";
 import { readArguments, UsageError } from "./arguments.ts";
 import { type Command, toJson } from "./command.ts";
-import { EXIT } from "./exit-codes.ts";
 import { nameOf } from "./follow.ts";
-import { shortImage, table } from "./tables.ts";
-import { duration, localTime } from "./times.ts";
+import { readLimit } from "./limit.ts";
+import { daemonOf, REMOTE_FLAGS } from "./remote.ts";
+import { table } from "./tables.ts";
+import { localTime } from "./times.ts";
 
 const DEFAULT_LIMIT = 20;
 /** The daemon keeps no more. */
 const MAX_LIMIT = 10_000;
 
 export const history: Command = async (args, io) => {
-  const { words, flags, values } = readArguments(
+  const given = readArguments(
     "history",
     args,
-    { status: { kind: "value" }, limit: { kind: "value" }, json: { kind: "flag" } },
+    { status: { kind: "value" }, limit: { kind: "value" }, json: { kind: "flag" }, ...REMOTE_FLAGS },
     ["[SERVICE]"],
   );
+  const { words, flags, values } = given;
   const status = values.get("status");
   if (status !== undefined && !STATUSES.some((known) => known === status))
     throw new UsageError(`unknown status ${JSON.stringify(status)}; there are ${STATUSES.join(", ")}`);
-  const limit = values.has("limit") ? parseLimit(values.get("limit") ?? "") : DEFAULT_LIMIT;
-  const deployments = await io.connect().deployments({ service: words[0], status, limit });
+  const limit = readLimit(values.get("limit"), { otherwise: DEFAULT_LIMIT, most: MAX_LIMIT });
+  const deployments = await daemonOf(given, io).deployments({ service: words[0], status, limit });
   io.stdout(flags.has("json") ? toJson({ deployments }) : deploymentTable(deployments, io.now()));
   return EXIT.succeeded;
 };
@@ -52,10 +57,4 @@ function imageOf({ kind, to, services }: DeploymentAnswer): string {
 function tookOf({ started_at, ended_at }: DeploymentAnswer, now: number): string {
   if (started_at === null) return "";
   return duration((ended_at === null ? now : Date.parse(ended_at)) - Date.parse(started_at));
-}
-
-function parseLimit(text: string): number {
-  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new UsageError(`flag "--limit" needs a number from 1 to ${MAX_LIMIT}`);
 }

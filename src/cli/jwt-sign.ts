@@ -1,12 +1,10 @@
 import { readFileSync } from "node:fs";
 
-import { type PrivateKey, readPrivateKey } from "../tokens/keys.ts";
+import type { PrivateKey } from "../tokens/keys.ts";
 import { signToken } from "../tokens/sign.ts";
 import { wholeNumber } from "./go-flags.ts";
-import { type JwtCommand, type JwtIo, labelled } from "./jwt-command.ts";
-
-const KEY_VARIABLE = "DEPLOY_SIGNING_KEY_B64";
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+import type { JwtCommand, JwtIo } from "./jwt-command.ts";
+import { KEY_VARIABLE, keyFromVariable, parseKey } from "./signing-key.ts";
 
 /** Prints a token and a newline, nothing else. */
 export const signCommand: JwtCommand<"key" | "key-env" | "iss" | "exp"> = {
@@ -27,16 +25,12 @@ export const signCommand: JwtCommand<"key" | "key-env" | "iss" | "exp"> = {
 
 /** The file first, then the variable; a variable other than the default is the only place looked at. */
 function readSigningKey(file: string, variable: string, env: JwtIo["env"]): PrivateKey {
-  if (variable !== "" && variable !== KEY_VARIABLE) {
-    const value = env[variable];
-    if (!value) throw new Error(`env var ${variable} was specified but is not set`);
-    return parseKey(decodeBase64(value), "env");
-  }
+  if (variable !== "" && variable !== KEY_VARIABLE) return keyFromVariable(variable, env);
   const text = readIfPossible(file);
   if (text !== undefined) return parseKey(text, "file");
-  const value = env[KEY_VARIABLE];
-  if (!value) throw new Error(`could not read key file (${file}), and env var ${KEY_VARIABLE} not set`);
-  return parseKey(decodeBase64(value), "env");
+  if (!env[KEY_VARIABLE])
+    throw new Error(`could not read key file (${file}), and env var ${KEY_VARIABLE} not set`);
+  return keyFromVariable(KEY_VARIABLE, env);
 }
 
 function readIfPossible(file: string): string | undefined {
@@ -45,17 +39,4 @@ function readIfPossible(file: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function parseKey(text: string, source: "file" | "env"): PrivateKey {
-  return labelled(`failed to parse RSA private key from ${source}`, () => readPrivateKey(text));
-}
-
-/** Line breaks are tolerated, as `base64` makes them; of a wrong value nothing but a position is printed. */
-function decodeBase64(value: string): string {
-  const text = value.replaceAll(/[\r\n]/g, "");
-  if (BASE64.test(text)) return Buffer.from(text, "base64").toString("utf8");
-  const illegal = value.search(/[^A-Za-z0-9+/=\r\n]/);
-  const position = illegal === -1 ? value.length : illegal;
-  throw new Error(`failed to decode base64 from env: illegal base64 data at input byte ${position}`);
 }

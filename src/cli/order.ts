@@ -1,6 +1,6 @@
+import { EXIT } from "../client/exit-codes.ts";
 import { readArguments, UsageError } from "./arguments.ts";
 import { type Command, toJson } from "./command.ts";
-import { EXIT } from "./exit-codes.ts";
 
 export const order: Command = async (args, io) => {
   const { words, flags } = readArguments("order", args, { json: { kind: "flag" } }, ["reset", "SERVICE"]);

@@ -1,6 +1,6 @@
+import { EXIT } from "../client/exit-codes.ts";
 import { readArguments } from "./arguments.ts";
 import { type Command, toJson } from "./command.ts";
-import { EXIT } from "./exit-codes.ts";
 import { indented } from "./tables.ts";
 
 const ID_DIGITS = 12;

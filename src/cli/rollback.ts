@@ -1,20 +1,23 @@
 import { readArguments } from "./arguments.ts";
-import { type Command, toJson } from "./command.ts";
-import { exitCodeOf } from "./exit-codes.ts";
-import { endLines, eventLine, followToEnd } from "./follow.ts";
+import { BEGIN_FLAGS, begin } from "./begin.ts";
+import type { Command } from "./command.ts";
 
 export const rollback: Command = async (args, io) => {
-  const { words, flags, values } = readArguments(
+  const given = readArguments(
     "rollback",
     args,
-    { to: { kind: "value" }, json: { kind: "flag" } },
+    {
+      to: { kind: "value" },
+      ...BEGIN_FLAGS,
+    },
     ["SERVICE"],
   );
+  const { words, values } = given;
   const [service = ""] = words;
-  const client = io.connect();
   const to = values.get("to");
-  const following = await client.rollback({ service, ...(to === undefined ? {} : { to }) });
-  const ended = await followToEnd(following, client, (event) => io.stderr(eventLine(event)), io);
-  io.stdout(flags.has("json") ? toJson(ended) : endLines(ended));
-  return exitCodeOf(ended);
+  const order = { service, ...(to === undefined ? {} : { to }) };
+  return await begin(given, io, {
+    follow: (client) => client.rollback(order),
+    leave: (client) => client.rollbackLater(order),
+  });
 };

@@ -1,14 +1,18 @@
 import { isAbsolute } from "node:path";
 
-import { checkConfig, DEFAULT_TIME_ZONE, type Environment } from "../config.ts";
+import { readIssuers } from "../access.ts";
+import { checkConfig } from "../config.ts";
 import { DeployerError, errorCode, publicMessage } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { type CertificateFiles, judgeCertificate, readPair } from "../system/certificate.ts";
 import { makeStateDir } from "../system/lock.ts";
 import { makeRunDir } from "../system/run-dir.ts";
 import { openLog } from "../system/log.ts";
+import { silent } from "../system/silent-log.ts";
 import { currentUser } from "../system/user.ts";
 import { openKeyStore } from "../tokens/key-store.ts";
+import { DEFAULT_TIME_ZONE, type Environment } from "../variables.ts";
 
 const STDOUT = 1;
 const FLUSH_MS = 2_000;
@@ -39,10 +43,20 @@ function allProblems(checked: ReturnType<typeof checkConfig>, env: Environment):
   const stateDir = "config" in checked ? checked.config.stateDir : env["STATE_DIR"];
   return [
     ...("problems" in checked ? checked.problems.map(({ line }) => line) : []),
-    ...(keys ? complaint(() => openKeyStore({ path: keys, log: { info() {}, error() {} } })) : []),
+    ...(keys
+      ? complaint(() => openKeyStore({ path: keys, setting: "JWT_PUBLIC_KEY_PATH", log: silent }))
+      : []),
+    ...("config" in checked && checked.config.tls !== undefined
+      ? complaint(certificateOf(checked.config.tls))
+      : []),
     ...(stateDir && isAbsolute(stateDir) ? complaint(() => makeStateDir(stateDir)) : []),
+    ...("config" in checked ? complaint(() => readIssuers(checked.config, silent)) : []),
     ...("config" in checked ? complaint(() => makeRunDir(checked.config.runDir)) : []),
   ];
+}
+
+function certificateOf(files: CertificateFiles): () => unknown {
+  return () => judgeCertificate(readPair(files), files, Date.now());
 }
 
 function complaint(look: () => unknown): string[] {

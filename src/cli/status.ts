@@ -1,36 +1,42 @@
-import type { GuardAnswer, ServiceAnswer } from "../answers.ts";
-import { ClientError } from "../client.ts";
+import type { GuardAnswer, ServiceAnswer } from "../client/answers.ts";
+import { ClientError } from "../client/client-error.ts";
+import { EXIT } from "../client/exit-codes.ts";
+import { oneLine } from "../client/one-line.ts";
+import { shortDigest, shortImage } from "../client/short-image.ts";
 import { readArguments } from "./arguments.ts";
 import { type Command, toJson } from "./command.ts";
-import { EXIT } from "./exit-codes.ts";
 import { deploymentTable } from "./history.ts";
-import { oneLine, shortDigest, shortImage, table } from "./tables.ts";
+import { daemonOf, REMOTE_FLAGS } from "./remote.ts";
+import { table } from "./tables.ts";
 import { ago } from "./times.ts";
 
 /** The queue holds no more. */
 const UNFINISHED_LIMIT = 400;
 
 export const status: Command = async (args, io) => {
-  const { words, flags } = readArguments("status", args, { json: { kind: "flag" } }, ["[SERVICE]"]);
+  const given = readArguments("status", args, { json: { kind: "flag" }, ...REMOTE_FLAGS }, ["[SERVICE]"]);
+  const { words, flags, values } = given;
   const [service] = words;
-  const client = io.connect();
+  const client = daemonOf(given, io);
   const unfinished = (status: string) => client.deployments({ service, status, limit: UNFINISHED_LIMIT });
   const [allServices, allGuards, running, waiting] = await Promise.all([
     client.services(),
-    client.guards(),
+    // Only the host is told.
+    values.has("url") ? undefined : client.guards(),
     unfinished("running"),
     unfinished("queued"),
   ]);
   const services = allServices.filter((each) => service === undefined || each.service === service);
-  const guards = allGuards.filter((each) => service === undefined || each.service === service);
+  const guards = allGuards?.filter((each) => service === undefined || each.service === service);
   if (service !== undefined && services.length === 0)
     throw new ClientError("not_found", `unknown service ${JSON.stringify(service)}`);
   if (flags.has("json")) io.stdout(toJson({ services, guards, running, waiting }));
   else {
     io.stdout(serviceTable(services, io.now()));
     io.stdout(driftLines(services));
+    io.stdout(edgeTable(services));
     io.stdout(versionTable(services, io.now()));
-    io.stdout(guardTable(guards));
+    io.stdout(guardTable(guards ?? []));
     const unended = [...running, ...waiting];
     if (unended.length > 0) io.stdout(`\nunder way:\n${deploymentTable(unended, io.now())}`);
   }
@@ -83,6 +89,24 @@ function versionTable(services: readonly ServiceAnswer[], now: number): string {
   if (rows.length === 0) return "";
   const heading = ["SERVICE", "DEPLOYMENT", "IMAGE", "DIGEST", "COMMITTED", "ON THIS HOST"];
   return `\nversions ("deployer-service rollback SERVICE --to DEPLOYMENT"):\n${table(heading, rows)}`;
+}
+
+function edgeTable(services: readonly ServiceAnswer[]): string {
+  const rows = services.flatMap(({ service, edge }) => {
+    if (edge === null) return [];
+    const routes = edge.routes.map(({ host, path }) => `${host ?? "*"}${path}`).join(" ");
+    if (edge.servers.length === 0) return [[service, routes, "nothing", "", "", ""]];
+    return edge.servers.map(({ container, address, state, sessions }) => [
+      service,
+      routes,
+      container.slice(0, 12),
+      address,
+      state,
+      String(sessions),
+    ]);
+  });
+  if (rows.length === 0) return "";
+  return `\nbehind the edge:\n${table(["SERVICE", "ROUTES", "CONTAINER", "ADDRESS", "STATE", "SESSIONS"], rows)}`;
 }
 
 function guardTable(guards: readonly GuardAnswer[]): string {

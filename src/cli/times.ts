@@ -21,16 +21,6 @@ export function ago(time: string, now: number): string {
   return count(passed, DAY, "day");
 }
 
-/** `0.4 s`, `12 s`, `2 min 5 s`. */
-export function duration(milliseconds: number): string {
-  if (milliseconds < 10 * SECOND) return `${(Math.max(milliseconds, 0) / SECOND).toFixed(1)} s`;
-  const seconds = Math.round(milliseconds / SECOND);
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
 function count(milliseconds: number, unit: number, name: string): string {
   const number = Math.floor(milliseconds / unit);
   return `${number} ${name}${number === 1 ? "" : "s"} ago`;

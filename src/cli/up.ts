@@ -1,9 +1,10 @@
-import type { DeploymentAnswer, UpAnswer } from "../answers.ts";
-import type { Client } from "../client.ts";
+import type { DeploymentAnswer, UpAnswer } from "../client/answers.ts";
+import type { Client } from "../client/client.ts";
+import { EXIT, exitCodeOf, worstExitCode } from "../client/exit-codes.ts";
+import { followToEnd } from "../client/follow.ts";
 import { readArguments } from "./arguments.ts";
-import { type Command, type Io, toJson } from "./command.ts";
-import { EXIT, exitCodeOf, worstExitCode } from "./exit-codes.ts";
-import { endLines, eventLine, followToEnd } from "./follow.ts";
+import { type Command, type Io, patienceOf, toJson } from "./command.ts";
+import { endLines, eventLine } from "./follow.ts";
 import { table } from "./tables.ts";
 
 type Step = UpAnswer["services"][number];
@@ -44,7 +45,7 @@ async function endOf(step: Step, client: Client, io: Io): Promise<DeploymentAnsw
   return await followToEnd(
     following,
     client,
-    (event) => io.stderr(`${step.service}  ${eventLine(event)}`),
-    io,
+    { event: (event) => io.stderr(`${step.service}  ${eventLine(event)}`) },
+    patienceOf(io),
   );
 }

@@ -2,13 +2,11 @@ import type { Log } from "../core/ports.ts";
 import { localTime } from "./local-time.ts";
 import { createOutput, type Output } from "./output.ts";
 import { printable, printableText } from "./printable.ts";
+import { escapeControls } from "./terminal-controls.ts";
 
 export type Level = "debug" | "info" | "warn" | "error" | "fatal";
 
 const LEVELS: readonly Level[] = ["debug", "info", "warn", "error", "fatal"];
-
-/** What JSON leaves as it is but a terminal obeys: DEL, the C1 controls, line separators, bidirectional overrides. */
-const TERMINAL_CONTROLS = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 type LogOptions = {
   /** IANA name. */
@@ -59,10 +57,6 @@ function createRenderer(options: LogOptions) {
       timestamp: timestamp(options.now()),
       message: printableText(message),
     });
-    return `${line.replace(TERMINAL_CONTROLS, unicodeEscape)}\n`;
+    return `${escapeControls(line)}\n`;
   };
-}
-
-function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

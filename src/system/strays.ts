@@ -9,12 +9,14 @@ import { basename, join } from "node:path";
  */
 export function killStrays(stateDir: string): string[][] {
   const candidate = join(stateDir, "candidate.compose.yml");
-  const configs = `${join(stateDir, "configs")}/`;
+  const folders = ["configs", "edge"].map((name) => `${join(stateDir, name)}/`);
   const strays = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map((name) => ({ pid: Number(name), args: argumentsOf(name) }))
     .filter(({ args }) => basename(args[0] ?? "").startsWith("docker"))
-    .filter(({ args }) => args.some((arg) => arg === candidate || arg.startsWith(configs)));
+    .filter(({ args }) =>
+      args.some((arg) => arg === candidate || folders.some((each) => arg.startsWith(each))),
+    );
   for (const { pid } of strays) kill(pid);
   return strays.map(({ args }) => args);
 }
