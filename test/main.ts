@@ -14,11 +14,13 @@ import { type Counts, endTests, runTests, type TestRun } from "./support/test-fi
 const UNIT_TIMEOUT = 20_000;
 const E2E_TIMEOUT = 120_000;
 /** End-to-end files at a time; each has projects, ports and folders of its own. */
-const E2E_PROCESSES = 2;
+const BUSY_PROCESSES = 3;
+/** Those that mostly wait for deadlines, retries and drains to pass: one at a time, beside the others. */
+const IDLE = ["stop-late", "edge-load", "demo", "registry-cut", "host-commands", "runtime-traps-waiting"];
 /** How often dockerd tries a layer again: once costs a hopeless pull 5 s, its usual five times 75 s. */
 const DOWNLOAD_ATTEMPTS = 1;
 /** So many files at most: more is no matter of load. */
-const JUDGED_ALONE = 3;
+const JUDGED_ALONE = 5;
 const BUILD_SCRIPT = "build.ts";
 const BINARY = `${process.cwd()}/.test/deployer-service`;
 /** What the original's recorded replies have. */
@@ -26,6 +28,8 @@ const VERSION = "v1.2.3";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 const total: Counts = { passed: 0, failed: 0 };
+/** Told again at the end, where the last lines of a long log are all that is read. */
+const failures: string[] = [];
 const interruption = new AbortController();
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -37,56 +41,56 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 
 const parts = process.argv.slice(2);
-const unit = testFiles("src").concat(testFiles("test/support"));
+const unit = ["src", "action", "test/support"].flatMap(testFiles);
 const e2e = testFiles("test").filter((file) => !unit.includes(file));
 
 try {
   if (unit.length + e2e.length === 0) fail(`no test file has ${parts.join(" or ")} in its path`);
-  if (unit.length > 0) await runUnitTests();
-  if (e2e.length > 0 && !interruption.signal.aborted) await runEndToEndTests();
+  // The one keeps a core busy, the other waits for packages and disks.
+  const [env] = await Promise.all([e2e.length > 0 ? setUp() : undefined, runUnitTests()]);
+  if (env !== undefined && !interruption.signal.aborted) await runEndToEndTests(env);
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));
 } finally {
   for (const cleanup of cleanups.toReversed()) await cleanup().catch((error: unknown) => fail(String(error)));
 }
 if (interruption.signal.aborted) fail("interrupted");
+for (const failure of failures) say(`failed: ${failure}`);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exit(total.failed === 0 ? 0 : 1);
 
 async function runUnitTests(): Promise<void> {
+  if (unit.length === 0) return;
   const result = await runTests(unit, { timeout: UNIT_TIMEOUT });
   process.stdout.write(result.output);
-  add(result);
+  say(`unit tests: ${result.passed} passed, ${result.failed} failed in ${seconds(result.milliseconds)}`);
+  add(result, "unit tests");
 }
 
-async function runEndToEndTests(): Promise<void> {
-  const env = await setUp();
-  const waiting = [...e2e];
+async function runEndToEndTests(env: Record<string, string>): Promise<void> {
+  const idle = IDLE.flatMap((name) => e2e.filter((file) => file.endsWith(`/${name}.test.ts`)));
+  const busy = e2e.filter((file) => !idle.includes(file));
   const failed: { file: string; result: TestRun }[] = [];
-  async function work(): Promise<void> {
-    for (
-      let file = waiting.shift();
-      file !== undefined && !interruption.signal.aborted;
-      file = waiting.shift()
-    ) {
+  async function work(files: string[]): Promise<void> {
+    for (let file = files.shift(); file !== undefined && !interruption.signal.aborted; file = files.shift()) {
       const result = await runTests([file], { env, timeout: E2E_TIMEOUT });
       process.stdout.write(result.output);
       say(`${file}: ${result.passed} passed, ${result.failed} failed in ${seconds(result.milliseconds)}`);
-      if (result.failed === 0) add(result);
+      if (result.failed === 0) add(result, file);
       else failed.push({ file, result });
     }
   }
-  await Promise.all(Array.from({ length: E2E_PROCESSES }, work));
+  await Promise.all([work(idle), ...Array.from({ length: BUSY_PROCESSES }, () => work(busy))]);
   const areFew = failed.length <= JUDGED_ALONE;
   for (const { file, result } of failed)
-    add(areFew && !interruption.signal.aborted ? await judgeAlone(file, env) : result);
+    add(areFew && !interruption.signal.aborted ? await judgeAlone(file, env) : result, file);
 }
 
 /**
  * Deadlines that the program promises mean little while other tests keep the machine busy: a file that failed is judged
  * again with nothing beside it, and both results are told. What fails there has failed.
  */
-async function judgeAlone(file: string, env: Record<string, string>): Promise<Counts> {
+async function judgeAlone(file: string, env: Record<string, string>): Promise<TestRun> {
   say(`${file} failed beside others; once more, alone`);
   const result = await runTests([file], { env, timeout: E2E_TIMEOUT });
   process.stdout.write(result.output);
@@ -134,9 +138,11 @@ function testFiles(folder: string): string[] {
     .toSorted();
 }
 
-function add(counts: Counts): void {
-  total.passed += counts.passed;
-  total.failed += counts.failed;
+function add(result: TestRun, where: string): void {
+  total.passed += result.passed;
+  total.failed += result.failed;
+  const names = result.failures.length > 0 ? result.failures : ["a process that ended without a result"];
+  if (result.failed > 0) failures.push(...names.map((name) => `${where}: ${name}`));
 }
 
 function fail(message: string): void {

@@ -39,6 +39,7 @@ export function planOf(fields: Partial<Plan> = {}): Plan {
     service,
     strategy: "recreate",
     inPlace: false,
+    bringsEdge: false,
     version,
     replicas: 1,
     candidates: [],

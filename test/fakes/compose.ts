@@ -1,6 +1,7 @@
 import { DeployerError } from "../../src/core/errors.ts";
 import type { Compose, ImageTexts, OtherCounts, Service, Source } from "../../src/core/compose.ts";
 import { type FakeHost, hashOf } from "./host.ts";
+import { project as projectOf } from "./service.ts";
 
 export function fakeCompose(host: FakeHost): Compose {
   const { file, recordings } = host;
@@ -30,7 +31,7 @@ export function fakeCompose(host: FakeHost): Compose {
   }
 
   return {
-    project: async () => ({ name: "shop", services: new Map(file) }),
+    project: async () => projectOf([...file.values()], { edge: host.edge }),
     files: async () => [],
     async record(texts) {
       const content = withTexts(file, texts);
@@ -38,7 +39,7 @@ export function fakeCompose(host: FakeHost): Compose {
       recordings.set(name, content);
       return name;
     },
-    recorded: async (name) => ({ name: "shop", services: new Map(resolved({ recorded: name })) }),
+    recorded: async (name) => projectOf([...resolved({ recorded: name }).values()], { edge: host.edge }),
     forget: async () => undefined,
     labelHash: async (recorded, name) => hashOf(serviceIn(resolved({ recorded }), name)),
     createBeside: async (source, name, total, others) => {
@@ -77,6 +78,8 @@ export function fakeCompose(host: FakeHost): Compose {
         host.run(container);
       });
     },
+    createOwn: ({ project }, name, total) =>
+      host.act(`create ${name} ${total} of ${project}`, () => host.assertThere()),
     writePins: (texts) =>
       host.act(
         `pins ${[...texts].map(([name, text]) => `${name}=${text.split("@")[0]}`).join(" ")}`.trim(),

@@ -4,10 +4,12 @@ import type { Disk, Probe } from "../../src/core/ports.ts";
 import type { FakeHost } from "./host.ts";
 import { nameAndTag } from "./images.ts";
 import { ageOf, passes } from "./life.ts";
+import { fakeNetworks } from "./networks.ts";
 
 export function fakeEngine(host: FakeHost): Engine {
   const { containers, images } = host;
   return {
+    ...fakeNetworks(host),
     async untilGone(signal) {
       host.assertThere();
       const aborted = Promise.withResolvers<void>();
@@ -50,6 +52,16 @@ export function fakeEngine(host: FakeHost): Engine {
         if (["running", "restarting", "paused"].includes(host.seen(container).state))
           host.end(container, 143);
       }),
+    endBySignal: (id, signal) =>
+      host.act(`send ${signal} to ${id}`, () => {
+        host.assertThere();
+        const container = containers.get(id);
+        if (container !== undefined && host.seen(container).state === "running") host.end(container, 0);
+      }),
+    async wasToldToStop(id) {
+      host.assertThere();
+      return host.told.has(id);
+    },
     restart: (id) =>
       host.act(`restart ${id}`, () => {
         const container = host.existing(id);
@@ -156,6 +168,7 @@ export function fakeRegistry(host: FakeHost): Registry {
       await host.act(`resolve ${text}`, () => signal.throwIfAborted());
       return host.images.digest(text);
     },
+    assertThere: (image) => host.act(`ask for ${nameAndTag(image)}`, () => undefined),
     pull: (image, tagOrDigest, signal) =>
       host.act(`pull ${nameAndTag(image)}`, () => {
         signal.throwIfAborted();

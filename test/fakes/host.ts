@@ -1,3 +1,4 @@
+import type { EdgeSettings } from "../../src/core/edge-settings.ts";
 import { DeployerError } from "../../src/core/errors.ts";
 import type { Service } from "../../src/core/compose.ts";
 import type { Attachment, Container } from "../../src/core/engine.ts";
@@ -15,6 +16,10 @@ export class FakeHost {
   readonly hooks = new Map<string, Hook>();
   readonly images = new FakeImages();
   readonly containers = new Map<string, Container>();
+  /** Those that were sent their stop signal since they were started. */
+  readonly told = new Set<string>();
+  /** Compose has made it. */
+  hasNetwork = true;
   /** The compose file. */
   readonly file: Map<string, Service>;
   readonly recordings = new Map<string, Map<string, Service>>();
@@ -24,7 +29,10 @@ export class FakeHost {
   #gone = Promise.withResolvers<void>();
   starts = 1;
 
-  constructor(services: Service[]) {
+  readonly edge: EdgeSettings | undefined;
+
+  constructor(services: Service[], edge?: EdgeSettings) {
+    this.edge = edge;
     this.file = new Map(services.map((each) => [each.name, each]));
   }
 
@@ -110,6 +118,7 @@ export class FakeHost {
 
   run(container: Container): void {
     if (container.state === "running") return;
+    this.told.delete(container.id);
     const startedAt = new Date(this.clock.now()).toISOString();
     Object.assign(container, { state: "running", exitCode: 0, restarts: 0, startedAt, oomKilled: false });
     if (container.healthcheck !== undefined)

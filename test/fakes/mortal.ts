@@ -27,7 +27,7 @@ export function mortal(ports: Ports): { ports: Ports; kill: () => void } {
     return settled.value;
   }
 
-  const { engine, compose, probe, disk, registry, store, journal, clock, log } = ports;
+  const { engine, compose, probe, disk, registry, edge, store, journal, clock, log } = ports;
   const sleeper = bound(clock, hang);
   return {
     ports: {
@@ -36,6 +36,7 @@ export function mortal(ports: Ports): { ports: Ports; kill: () => void } {
       probe: bound(probe, hang),
       disk: bound(disk, fail),
       registry: bound(registry, hang),
+      edge: bound(edge, hang),
       store: bound(store, fail),
       journal: bound(journal, () => undefined),
       clock: { now: () => clock.now(), sleep: (...args) => sleeper.sleep(...args) },

@@ -1,5 +1,31 @@
-import type { Service } from "../../src/core/compose.ts";
+import type { Project, Service } from "../../src/core/compose.ts";
+import type { EdgeSettings } from "../../src/core/edge-settings.ts";
+import { nowhere } from "../../src/core/problem.ts";
 import type { Settings } from "../../src/core/settings.ts";
+
+/** A project with these services, and without an edge unless the fields say otherwise. */
+export function project(services: readonly Service[], fields: Partial<Project> = {}): Project {
+  return {
+    name: "shop",
+    services: new Map(services.map((service) => [service.name, service])),
+    edge: undefined,
+    whereIs: nowhere,
+    ...fields,
+  };
+}
+
+/** An edge that listens nowhere, unless the fields say otherwise. */
+export function edge(fields: Partial<EdgeSettings> = {}): EdgeSettings {
+  return {
+    http: undefined,
+    https: undefined,
+    certs: undefined,
+    challenges: undefined,
+    image: undefined,
+    webhook: undefined,
+    ...fields,
+  };
+}
 
 /** A service of the compose file: `web` with the image `web:v1`, one container, unless the fields say otherwise. */
 export function service(name: string, fields: Partial<Service> = {}): Service {
@@ -11,6 +37,7 @@ export function service(name: string, fields: Partial<Service> = {}): Service {
     replicas: 1,
     containerName: undefined,
     settings: settings(),
+    hostPorts: [],
     rollingObstacles: [],
     platform: undefined,
     dependsOn: [],
@@ -32,6 +59,11 @@ export function settings(fields: Partial<Settings> = {}): Settings {
     drainCommand: undefined,
     images: [],
     sharedVolumes: false,
+    routes: [],
+    drainMs: 30_000,
+    holdMs: 30_000,
+    holdMax: 2_000,
+    resend: "idempotent",
     ...fields,
   };
 }

@@ -1,6 +1,7 @@
 import { type Deployment, hasEnded, servicesOf } from "../../src/core/deployment.ts";
-import type { DeploymentEvent, ReadKey } from "../../src/core/history.ts";
+import { type DeploymentEvent, MOST_READ_KEYS, type ReadKey } from "../../src/core/history.ts";
 import { compareRuns, type Guard } from "../../src/core/order.ts";
+import { KEPT_REJECTIONS, type Rejection } from "../../src/core/rejection.ts";
 import type { SpentKey } from "../../src/core/repeat.ts";
 import type { BroughtImage, Look, Origin, Pin, Progress, Store, Version } from "../../src/core/store.ts";
 
@@ -16,8 +17,10 @@ export function fakeStore(): Store {
   const guards = new Map<string, Guard & { service: string }>();
   let versions: Version[] = [];
   let brought: BroughtImage[] = [];
+  let rejected: Rejection[] = [];
   let look: Look | undefined;
   let project: string | undefined;
+  let hadRules = false;
 
   function save(deployment: Deployment): void {
     deployments.set(deployment.id, structuredClone(deployment));
@@ -25,6 +28,9 @@ export function fakeStore(): Store {
   }
   function dropVersion({ service, deployment }: Pick<Version, "service" | "deployment">): void {
     versions = versions.filter((each) => each.service !== service || each.deployment !== deployment);
+  }
+  function spendKeys(spent: readonly SpentKey[], deployment: string): void {
+    for (const key of spent) keys.set(JSON.stringify([key.owner, key.kind, key.key]), { ...key, deployment });
   }
   const isPinned = (id: string): boolean => [...pins.values()].some(({ deployment }) => deployment === id);
   const isUnfinished = (id: string): boolean => {
@@ -35,11 +41,12 @@ export function fakeStore(): Store {
     [...deployments.values()].toSorted((a, b) => b.createdAt - a.createdAt || (b.id < a.id ? -1 : 1));
 
   return {
-    list: ({ service, status, before, limit }) =>
+    list: ({ service, status, readable, before, limit }) =>
       structuredClone(
         newestFirst()
           .filter((each) => service === undefined || servicesOf(each).includes(service))
           .filter((each) => status === undefined || each.status === status)
+          .filter((each) => readable === "all" || servicesOf(each).every((name) => readable.has(name)))
           .filter((each) => before === undefined || isOlder(each, before))
           .slice(0, limit)
           .map(({ diagnoses: _diagnoses, ...summary }) => summary),
@@ -51,11 +58,19 @@ export function fakeStore(): Store {
     },
     events: (id, after, limit) =>
       structuredClone((events.get(id) ?? []).filter(({ seq }) => seq > after).slice(0, limit)),
-    saveReadKey: (key) => void readKeys.set(key.hash, { ...key }),
+    saveReadKey(key) {
+      const others = [...readKeys.values()].filter(({ deployment }) => deployment === key.deployment);
+      if (others.length >= MOST_READ_KEYS) return false;
+      readKeys.set(key.hash, { ...key });
+      return true;
+    },
     readKey: (hash) => structuredClone(readKeys.get(hash)),
     dropExpiredReadKeys(now) {
       for (const [hash, { expiresAt }] of readKeys) if (expiresAt <= now) readKeys.delete(hash);
     },
+    addRejections: (more) =>
+      void (rejected = [...rejected, ...structuredClone(more)].slice(-KEPT_REJECTIONS)),
+    rejections: (limit) => structuredClone(rejected.toReversed().slice(0, limit)),
     prune({ createdBefore, keep, batch }) {
       const needed = new Set([...pins.values(), ...versions].map(({ deployment }) => deployment));
       const old = newestFirst()
@@ -66,18 +81,16 @@ export function fakeStore(): Store {
         deployments.delete(id);
         events.delete(id);
         for (const [hash, { deployment }] of readKeys) if (deployment === id) readKeys.delete(hash);
-        for (const [at, { deployment }] of keys) if (deployment === id) keys.delete(at);
       }
       return old.length;
     },
     insert(deployment, acceptance) {
       save(deployment);
       if (acceptance === undefined) return;
-      const { superseded, key, run } = acceptance;
+      const { superseded, keys: spent, run } = acceptance;
       superseded.forEach(save);
       for (const [at, { expiresAt }] of keys) if (expiresAt <= deployment.createdAt) keys.delete(at);
-      if (key !== undefined)
-        keys.set(JSON.stringify([key.issuer, key.key]), { ...key, deployment: deployment.id });
+      spendKeys(spent, deployment.id);
       if (run === undefined) return;
       for (const service of servicesOf(deployment)) {
         const at = JSON.stringify([service, run.workflow]);
@@ -90,11 +103,12 @@ export function fakeStore(): Store {
     find: (id) => structuredClone(deployments.get(id)),
     unfinished: () =>
       structuredClone([...deployments.values()].filter((deployment) => !hasEnded(deployment))),
-    spentKey(issuer, key, now) {
-      const found = keys.get(JSON.stringify([issuer, key]));
+    spentKey({ kind, owner, key }, now) {
+      const found = keys.get(JSON.stringify([owner, kind, key]));
       if (found === undefined || found.expiresAt <= now) return undefined;
       return { request: found.request, deployment: found.deployment };
     },
+    spendKeys,
     guard(service, workflow) {
       const found = guards.get(JSON.stringify([service, workflow]));
       return found && structuredClone({ run: found.run, deployment: found.deployment });
@@ -163,6 +177,8 @@ export function fakeStore(): Store {
     saveLook: (next) => void (look = structuredClone(next)),
     projectName: () => project,
     saveProjectName: (name) => void (project = name),
+    hadRules: () => hadRules,
+    noteRules: () => void (hadRules = true),
   };
 }
 

@@ -1,12 +1,14 @@
 import { DeployerError } from "../../src/core/errors.ts";
+import type { EdgeSettings } from "../../src/core/edge-settings.ts";
 import { LiveJournal } from "../../src/core/journal.ts";
 import type { Service } from "../../src/core/compose.ts";
 import type { Container } from "../../src/core/engine.ts";
 import type { Ports } from "../../src/core/ports.ts";
 import { Queue } from "../../src/core/queue.ts";
 import type { Store } from "../../src/core/store.ts";
-import type { FakeClock } from "./clock.ts";
+import { type FakeClock, START } from "./clock.ts";
 import { fakeCompose, serviceIn } from "./compose.ts";
+import { fakeEdge } from "./edge.ts";
 import { type FakeDisk, fakeDisk, fakeEngine, fakeProbe, fakeRegistry } from "./engine.ts";
 import { FakeHost, type Hook } from "./host.ts";
 import { digestOf, imageIdOf } from "./images.ts";
@@ -38,8 +40,12 @@ export type World = Ports & {
   ps(): string[];
   /** Those of running containers that peers find by this name. */
   reachable(alias: string): string[];
-  /** `docker stop`, by a person. */
-  stopByHand(id: string): void;
+  /** `docker stop`, by a person: at once, or with so many milliseconds to go on. */
+  stopByHand(id: string, graceMs?: number): void;
+  /** As Compose takes one away: stopped, then removed. */
+  takeAway(id: string, graceMs?: number): void;
+  /** `docker compose down`. */
+  takeDown(): void;
   /**
    * Something happens just before a call takes effect, as `calls` names it, or `exec ID` and `probe ID`; what it throws,
    * the call throws.
@@ -54,8 +60,8 @@ export type World = Ports & {
   dockerStarts(): void;
 };
 
-export function fakeWorld(services: Service[]): World {
-  const host = new FakeHost(services);
+export function fakeWorld(services: Service[], edge?: EdgeSettings): World {
+  const host = new FakeHost(services, edge);
   const log = fakeLog();
   const queue = new Queue();
   const store = fakeStore();
@@ -68,12 +74,20 @@ export function fakeWorld(services: Service[]): World {
     disk: fakeDisk(),
     compose: fakeCompose(host),
     registry: fakeRegistry(host),
+    edge: fakeEdge(host),
     store: withCalls(store, host),
     journal: new LiveJournal(store, clock, log),
     clock,
     log,
     inTurn: queue.inTurn,
   };
+
+  function tellToStop(id: string, graceMs: number | undefined, end: (container: Container) => void): void {
+    const container = host.existing(id);
+    host.told.add(id);
+    if (graceMs === undefined) end(container);
+    else clock.at(clock.now() - START + graceMs, () => end(container));
+  }
 
   return {
     ...ports,
@@ -103,7 +117,12 @@ export function fakeWorld(services: Service[]): World {
         .filter((container) => host.seen(container).state === "running")
         .filter(({ networks }) => networks.some(({ aliases }) => aliases.includes(alias)))
         .map(({ id }) => id),
-    stopByHand: (id) => host.end(host.existing(id), 143),
+    stopByHand: (id, graceMs) => tellToStop(id, graceMs, (container) => host.end(container, 143)),
+    takeAway: (id, graceMs) => tellToStop(id, graceMs, () => void containers.delete(id)),
+    takeDown() {
+      containers.clear();
+      host.hasNetwork = false;
+    },
     before: (call, hook) => void hooks.set(call, hook),
     fail: (call, message = "Docker says no") =>
       void hooks.set(call, () => {

@@ -1,4 +1,5 @@
-import { tar } from "./tar.ts";
+import { busyboxFiles } from "./busybox.ts";
+import { randomBytes, tar } from "./tar.ts";
 
 /** How one version of the test app behaves. Each setting is an `APP_…` variable of the image, so a compose file can set it too. */
 export type AppBehaviour = {
@@ -20,8 +21,6 @@ export type AppBehaviour = {
   /** Told to stop, it takes no new connection, and finishes what it has begun for so many seconds. */
   drainFor?: number;
 };
-
-const BUSYBOX = "/bin/busybox";
 
 const SCRIPT = `#!/bin/sh
 version=$(cat /www/index.html)
@@ -80,12 +79,8 @@ exec env
 
 /** The layer all versions share: BusyBox and the script that is process 1. */
 export async function baseLayer(): Promise<Uint8Array<ArrayBuffer>> {
-  const path = Bun.which("busybox") ?? BUSYBOX;
-  const list = Bun.spawnSync([path, "--list"]).stdout.toString().trim().split("\n");
   return tar([
-    { path: "bin/", mode: 0o755, folder: true },
-    { path: "bin/busybox", mode: 0o755, content: await Bun.file(path).bytes() },
-    ...list.filter((name) => name !== "busybox").map((name) => ({ path: `bin/${name}`, link: "busybox" })),
+    ...(await busyboxFiles()),
     { path: "tmp/", mode: 0o1777, folder: true },
     { path: "etc/", mode: 0o755, folder: true },
     {
@@ -123,11 +118,4 @@ export function appEnvironment(behaviour: AppBehaviour): string[] {
   return Object.entries(settings)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${String(value)}`);
-}
-
-function randomBytes(count: number): Uint8Array {
-  const bytes = new Uint8Array(count);
-  for (let start = 0; start < count; start += 65_536)
-    crypto.getRandomValues(bytes.subarray(start, start + 65_536));
-  return bytes;
 }

@@ -11,7 +11,7 @@ import { waitFor } from "./wait.ts";
 
 /** The built program, running as a daemon with everything of its own: folders, port, keys. */
 export type Daemon = {
-  /** `http://127.0.0.1:<port>`. */
+  /** `http://127.0.0.1:<port>`, or `https://` where it has a certificate. */
   url: string;
   port: number;
   pid: number;
@@ -93,7 +93,7 @@ async function launch(
   env: Record<string, string>,
 ): Promise<Daemon> {
   const port = Number(env["PORT"]);
-  const url = `http://127.0.0.1:${port}`;
+  const url = `${env["TLS_CERT_FILE"] === undefined ? "http" : "https"}://127.0.0.1:${port}`;
   const execAt = performance.now();
   const child = Bun.spawn(tied([options.binary, ...(options.args ?? [])]), {
     env,
@@ -116,6 +116,8 @@ async function launch(
       headers: init.headers ?? {},
       ...(init.body === undefined ? {} : { body: init.body }),
       redirect: "manual",
+      // What its certificate is worth is for the tests of it to say.
+      tls: { rejectUnauthorized: false },
       signal: AbortSignal.timeout(init.deadline ?? REQUEST_DEADLINE),
     });
     return { status: response.status, text: await response.text(), headers: response.headers };

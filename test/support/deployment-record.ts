@@ -1,7 +1,7 @@
 import { z } from "zod";
 
+import { readMessages } from "../../src/client/event-stream.ts";
 import type { Daemon, Reply } from "./daemon.ts";
-import { waitFor } from "./wait.ts";
 
 const Diagnosis = z.object({
   service: z.string(),
@@ -56,11 +56,21 @@ export async function eventsOf(daemon: Daemon, id: string): Promise<ToldEvent[]>
   return z.object({ events: z.array(Event) }).parse(await get(daemon, `/deployments/${id}/events`)).events;
 }
 
-/** Waits until a step has been told of. */
+/** All that is told of a deployment up to its end, also when the daemon ends with it. */
+export async function eventsToTheEnd(daemon: Daemon, id: string): Promise<ToldEvent[]> {
+  const stream = await getText(daemon, `/deployments/${id}/events`, { Accept: "text/event-stream" });
+  const events = stream.split("\n\n").filter((message) => message.startsWith("id: "));
+  return events.map((message) => Event.parse(JSON.parse(/^data: (.*)$/m.exec(message)?.[1] ?? "")));
+}
+
+/** Waits until a step has been told of, and learns it at once. */
 export async function untilPhase(daemon: Daemon, id: string, phase: string): Promise<void> {
-  await waitFor(`the deployment to come to "${phase}"`, PHASE_DEADLINE, async () =>
-    (await eventsOf(daemon, id)).some((event) => event.phase === phase),
-  );
+  const headers = { Authorization: `Bearer ${await daemon.token()}`, Accept: "text/event-stream" };
+  const signal = AbortSignal.timeout(PHASE_DEADLINE);
+  const reply = await fetch(`${daemon.url}/deployments/${id}/events`, { headers, signal });
+  for await (const { data } of readMessages(reply.body ?? new ReadableStream()))
+    if (Event.safeParse(JSON.parse(data)).data?.phase === phase) return;
+  throw new Error(`the deployment has ended without coming to "${phase}"`);
 }
 
 /** The newest deployments first. */
@@ -69,9 +79,13 @@ export async function deploymentIds(daemon: Daemon): Promise<string[]> {
   return list.parse(await get(daemon, "/deployments")).deployments.map(({ id }) => id);
 }
 
-async function get(daemon: Daemon, path: string, headers: Record<string, string> = {}): Promise<unknown> {
+async function get(daemon: Daemon, path: string, headers?: Record<string, string>): Promise<unknown> {
+  return JSON.parse(await getText(daemon, path, headers));
+}
+
+async function getText(daemon: Daemon, path: string, headers: Record<string, string> = {}): Promise<string> {
   const authorization = { Authorization: `Bearer ${await daemon.token()}` };
   const reply = await daemon.request("GET", path, { headers: { ...authorization, ...headers } });
   if (reply.status !== 200) throw new Error(`GET ${path}: ${reply.status} ${reply.text}`);
-  return JSON.parse(reply.text);
+  return reply.text;
 }

@@ -1,7 +1,14 @@
 import { EcrTokens } from "./ecr-tokens.ts";
 
 /** One request that the stand-in for AWS's ECR API got. */
-type EcrCall = { at: number; target: string; accessKeyId: string | undefined; status: number };
+type EcrCall = {
+  at: number;
+  target: string;
+  accessKeyId: string | undefined;
+  /** AWS takes the keys of a role only together with their session token. */
+  sessionToken: string | undefined;
+  status: number;
+};
 
 /** How a call fails: as AWS answers it, or with no answer at all. */
 type EcrFailure =
@@ -75,14 +82,16 @@ export function startEcr(options: EcrOptions = {}): Ecr {
   async function answer(request: Request, origin: string): Promise<Response> {
     const target = request.headers.get("x-amz-target") ?? "";
     const accessKeyId = SIGNATURE.exec(request.headers.get("authorization") ?? "")?.[1];
+    const sessionToken = request.headers.get("x-amz-security-token") ?? undefined;
+    const call = { at: Date.now(), target, accessKeyId, sessionToken };
     const fails = nextFailure();
     if (fails === "hang") {
-      calls.push({ at: Date.now(), target, accessKeyId, status: 0 });
+      calls.push({ ...call, status: 0 });
       return new Promise<Response>(() => {});
     }
     const reply =
       fails === undefined ? judge(request, target, accessKeyId, origin) : refusal(fails, FAILURES[fails]);
-    calls.push({ at: Date.now(), target, accessKeyId, status: reply.status });
+    calls.push({ ...call, status: reply.status });
     return reply;
   }
 

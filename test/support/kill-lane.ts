@@ -43,6 +43,9 @@ export type KillLane = {
 
 type Strategy = "recreate" | "rolling";
 
+/** What each deployment brings: a version that does well, or one that crashes while it is watched. */
+export type Candidate = "good" | "crashes";
+
 const SERVES_WITHIN_MS = 5_000;
 /** Of the test app, on a machine that does other things too: what recreate may be down on top of it. */
 const STOP_AND_START_MS = 3_000;
@@ -52,6 +55,9 @@ const KILL_DEADLINE = 60_000;
 const TIDY_PAUSE = 500;
 const PER_SECOND = 20;
 const SIGKILLED = 137;
+/** Seconds: a candidate that crashes has passed the gate by then, most often, and is watched still. */
+const CRASHES_AFTER = 2.5;
+const WATCH = { good: 1, crashes: 4 };
 
 /** Builds the daemon with stop points. @returns its path */
 export async function buildWithStopPoints(): Promise<string> {
@@ -61,7 +67,11 @@ export async function buildWithStopPoints(): Promise<string> {
   return outfile;
 }
 
-export async function startKillLane(strategy: Strategy, binary: string): Promise<KillLane> {
+export async function startKillLane(
+  strategy: Strategy,
+  binary: string,
+  candidate: Candidate = "good",
+): Promise<KillLane> {
   const stack = new AsyncDisposableStack();
   try {
     const port = freePort();
@@ -69,7 +79,7 @@ export async function startKillLane(strategy: Strategy, binary: string): Promise
       await startScene({
         compose: async (aws) => {
           await aws.publish("web", "v0", { drainFor: 0.3 });
-          return composeFile(`${aws.repository("web")}:v0`, strategy, port);
+          return composeFile(`${aws.repository("web")}:v0`, strategy, port, WATCH[candidate]);
         },
         files: { "before/ran": "" },
         daemon: { binary },
@@ -81,7 +91,8 @@ export async function startKillLane(strategy: Strategy, binary: string): Promise
       strategy === "rolling"
         ? stack.use(await startPeer(scene.project, [{ url: peerUrl, perSecond: PER_SECOND }]))
         : stack.use(await startHostPeer([{ url: hostUrl, perSecond: PER_SECOND }]));
-    const lane = new Lane(scene, strategy, peer, strategy === "rolling" ? peerUrl : hostUrl, stack);
+    const url = strategy === "rolling" ? peerUrl : hostUrl;
+    const lane = new Lane(scene, strategy, candidate, peer, url, stack);
     const undisturbed = await lane.deployUndisturbed();
     return {
       strategy,
@@ -103,21 +114,30 @@ class Lane {
 
   readonly #scene: Scene;
   readonly #strategy: Strategy;
+  readonly #candidate: Candidate;
   readonly #peer: Peer;
   readonly #url: string;
   readonly #stack: AsyncDisposableStack;
 
-  constructor(scene: Scene, strategy: Strategy, peer: Peer, url: string, stack: AsyncDisposableStack) {
+  constructor(
+    scene: Scene,
+    strategy: Strategy,
+    candidate: Candidate,
+    peer: Peer,
+    url: string,
+    stack: AsyncDisposableStack,
+  ) {
     this.#daemon = scene.daemon;
     this.#scene = scene;
     this.#strategy = strategy;
+    this.#candidate = candidate;
     this.#peer = peer;
     this.#url = url;
     this.#stack = stack;
   }
 
   async deployUndisturbed(): Promise<number> {
-    const version = await this.#publish();
+    const version = await this.#publish("good");
     const begin = Date.now();
     const reply = await this.#daemon.deploy({ service: "web", image: this.#image(version) });
     expect([reply.status, reply.text]).toEqual([200, "deploy request successful for service web\n"]);
@@ -130,7 +150,7 @@ class Lane {
       await this.#startAgain(kill.point);
       await waitUntilUp(this.#daemon);
     }
-    const version = await this.#publish();
+    const version = await this.#publish(this.#candidate);
     const known = new Set(await deploymentIds(this.#daemon));
     const since = Date.now();
     const daemon = this.#daemon;
@@ -157,7 +177,8 @@ class Lane {
   }
 
   async #expectTruth(version: string, status: string | undefined, since: number): Promise<void> {
-    if (status !== undefined) expect(status).toBeOneOf(["succeeded", "failed"]);
+    const ends = this.#candidate === "good" ? ["succeeded", "failed"] : ["rolled_back", "failed"];
+    if (status !== undefined) expect(status).toBeOneOf(ends);
     const old = this.#serving;
     if (status === "succeeded") this.#serving = version;
     await this.#peer.next(this.#url, (answer) => answer.version === this.#serving);
@@ -188,10 +209,11 @@ class Lane {
     this.#daemon = this.#stack.use(await this.#daemon.startAgain({ [STOP_AT]: String(point ?? "") }));
   }
 
-  async #publish(): Promise<string> {
+  async #publish(candidate: Candidate): Promise<string> {
     this.#number += 1;
     const version = `v${this.#number}`;
-    await this.#scene.aws.publish("web", version, { drainFor: 0.3 });
+    const crash = candidate === "crashes" ? { crashAfter: CRASHES_AFTER } : {};
+    await this.#scene.aws.publish("web", version, { drainFor: 0.3, ...crash });
     return version;
   }
 
@@ -218,7 +240,7 @@ async function killAfter(daemon: Daemon, milliseconds: number): Promise<boolean>
 }
 
 /** `before` may not run twice: it writes down each time that it runs, and for which version. */
-function composeFile(image: string, strategy: Strategy, port: number): string {
+function composeFile(image: string, strategy: Strategy, port: number, watch: number): string {
   const before = `["/bin/sh", "-c", "cat /www/index.html >> /before/ran; echo >> /before/ran"]`;
   const ports = strategy === "recreate" ? `    ports: ["127.0.0.1:${port}:8080"]\n` : "";
   return `services:
@@ -229,7 +251,7 @@ function composeFile(image: string, strategy: Strategy, port: number): string {
     x-deployer:
       strategy: ${strategy}
       shared_volumes: true
-      watch: 1s
+      watch: ${watch}s
       health: /cgi-bin/health
       before: [${before}]
 ${ports}${peerService(image)}`;

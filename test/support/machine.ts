@@ -1,4 +1,8 @@
+import { existsSync } from "node:fs";
+
 import { composeVersion, installComposePlugin } from "./compose-plugin.ts";
+import { DEBIAN_KEYRING } from "./debian13.ts";
+import { fetchHaproxy, hasHaproxy } from "./haproxy-files.ts";
 import { readLinux, type Linux } from "./linux.ts";
 import { attempt, BASE_ENV, hasCommand, run } from "./run.ts";
 
@@ -39,8 +43,8 @@ const APT_ENV = { ...BASE_ENV, DEBIAN_FRONTEND: "noninteractive" };
 const APT_OPTIONS = ["-y", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3"];
 
 /**
- * Brings the compose plugin and `tools`; by default all that the end-to-end tests need, those that judge our files
- * included. Does nothing when all is there. `say` gets one plain line for every slow step.
+ * Brings the compose plugin and `tools`; by default all that the end-to-end tests need, those that judge our files and
+ * HAProxy's files included. Does nothing when all is there. `say` gets one plain line for every slow step.
  * Throws with the exact command to run when this is not root on Debian or Ubuntu.
  */
 export async function ensureMachine(
@@ -49,8 +53,10 @@ export async function ensureMachine(
 ): Promise<void> {
   const linux = readLinux();
   const missing = missingPackages(linux, tools);
+  if (tools === TEST_TOOLS && !existsSync(DEBIAN_KEYRING)) missing.push("debian-archive-keyring");
   const compose = await composeVersion();
-  if (missing.length === 0 && compose !== undefined) return;
+  const lacksHaproxy = tools === TEST_TOOLS && !hasHaproxy();
+  if (missing.length === 0 && compose !== undefined && !lacksHaproxy) return;
 
   const composeFromApt = compose === undefined ? linux.composePackage : undefined;
   const packages = composeFromApt === undefined ? missing : [...missing, composeFromApt];
@@ -64,6 +70,10 @@ export async function ensureMachine(
   if ((await composeVersion()) === undefined) {
     say("installing the compose plugin of Debian 13 (Debian 12 has none)");
     await installComposePlugin();
+  }
+  if (lacksHaproxy) {
+    say("fetching HAProxy 3.0 of Debian 13, for images");
+    await fetchHaproxy();
   }
   const stillMissing = missingPackages(linux, tools);
   if (stillMissing.length > 0) throw new Error(`installed, but not found: ${stillMissing.join(", ")}`);
@@ -97,11 +107,12 @@ function howToInstall(linux: Linux, packages: readonly string[], withoutCompose:
       ? ["the docker compose plugin (2.20 or newer)"]
       : []),
   ];
-  if (!linux.hasApt) {
+  if (!linux.hasApt && what.length > 0) {
     return `missing: ${what.join(", ")} (Debian's names). Set-up by itself works on Debian and Ubuntu only; install them, then run this again as root.`;
   }
   const apt =
     packages.length > 0 ? `\n  sudo apt-get install --no-install-recommends ${packages.join(" ")}` : "";
+  if (what.length === 0) return "HAProxy's image is fetched once by root: run this as root.";
   return `missing: ${what.join(", ")}. Run this as root, which installs them, or:${apt}${
     withoutCompose && linux.composePackage === undefined
       ? "\n  and the compose plugin as https://docs.docker.com/compose/install/linux/ says"

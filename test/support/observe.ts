@@ -81,6 +81,20 @@ export async function addressOf(
   return network.IPAddress;
 }
 
+/** The IPv4 address of the only container of a service in a network, by its name. */
+export async function addressIn(
+  network: string,
+  project: Project,
+  service: string,
+  docker: DockerClient = stage().docker,
+): Promise<string> {
+  const { id } = await lifeOf(project, service, docker);
+  const { NetworkSettings } = Networks.parse(await (await docker.api(`/containers/${id}/json`)).json());
+  const place = NetworkSettings.Networks[network];
+  if (place === undefined) throw new Error(`${service} is not in network ${network}`);
+  return place.IPAddress;
+}
+
 /** What answers on a port of this machine now; undefined when nobody does. */
 export async function ask(port: number | undefined): Promise<string | undefined> {
   return port === undefined ? undefined : await askUrl(`http://127.0.0.1:${port}/`);

@@ -15,7 +15,7 @@ const DOCKER_DNS = "127.0.0.11";
 const CONNECT_DEADLINE_MS = 3_500;
 const ANSWER_DEADLINE_MS = 10_000;
 const NAME_DEADLINE_MS = 2_000;
-const TICK_MS = 2;
+const SHORTEST_PAUSE_MS = 2;
 /** Nothing came back: whoever only asks for a page may ask again (RFC 9110, 9.2.2). */
 const UNANSWERED = new Set(["refused", "unreachable", "reset", "closed", "late"]);
 
@@ -23,14 +23,14 @@ process.stdout.write("{}\n");
 for (const { url, perSecond } of Targets.parse(JSON.parse(process.argv[2] ?? "[]")))
   void keepAsking(url, perSecond);
 
-/** Also when a tick comes late, so often a second on average; nobody waits for an answer before the next question. */
+/** Also when it wakes up late, so often a second on average; nobody waits for an answer before the next question. */
 async function keepAsking(url: string, perSecond: number): Promise<never> {
   const { hostname, port } = new URL(url);
   const begin = Date.now();
   for (let asked = 0; ;) {
     for (const due = ((Date.now() - begin) * perSecond) / 1_000; asked < due; asked += 1)
       void report(url, hostname, Number(port || "80"));
-    await Bun.sleep(TICK_MS);
+    await Bun.sleep(Math.max(SHORTEST_PAUSE_MS, begin + (asked * 1_000) / perSecond - Date.now()));
   }
 }
 

@@ -27,7 +27,7 @@ export type Project = {
   write(compose: string): void;
   /** Writes another file, path relative to `dir`. */
   writeFile(path: string, content: string, mode?: number): void;
-  /** Removes containers, networks, volumes and files, whatever the compose file says by then. */
+  /** Removes containers, networks, volumes and files, those of its edge too, whatever the compose file says by then. */
   remove(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -118,7 +118,7 @@ export function createProject({
     write: (text) => writeFile(COMPOSE_FILE, composeText(text)),
     writeFile,
     async remove() {
-      await removeObjects(docker, name);
+      for (const each of [`${name}-edge`, name]) await removeObjects(docker, each);
       rmSync(root, { recursive: true, force: true });
     },
     [Symbol.asyncDispose]: () => project.remove(),

@@ -9,6 +9,8 @@ export type RawRequest = {
   headers?: readonly (readonly [name: string, value: string])[];
   /** Sent with its Content-Length, unless a header says how it comes. */
   body?: string | Uint8Array;
+  /** The loopback address it comes from; default 127.0.0.1. */
+  from?: string;
 };
 
 export type RawReply = { status: number; text: string; headers: Headers };
@@ -17,7 +19,7 @@ const DEADLINE = 60_000;
 
 /** Sends a request and reads until the server closes. */
 export async function ask(port: number, request: RawRequest, deadline?: number): Promise<RawReply> {
-  return parseReply(await exchange(port, bytesOf(request), deadline));
+  return parseReply(await exchange(port, bytesOf(request), deadline, request.from));
 }
 
 /** Sends bytes as they are and returns all that comes back until the server closes; throws at the deadline. */
@@ -25,8 +27,9 @@ export async function exchange(
   port: number,
   bytes: Uint8Array | string,
   deadline: number = DEADLINE,
+  from?: string,
 ): Promise<string> {
-  await using connection = await connect(port);
+  await using connection = await connect(port, from);
   connection.send(bytes);
   return await connection.untilClosed(deadline);
 }
@@ -44,11 +47,11 @@ export type Connection = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-export async function connect(port: number): Promise<Connection> {
+export async function connect(port: number, from = "127.0.0.1"): Promise<Connection> {
   const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>();
   let text = "";
   let isClosed = false;
-  const socket = createConnection({ host: "127.0.0.1", port, allowHalfOpen: true });
+  const socket = createConnection({ host: "127.0.0.1", port, localAddress: from, allowHalfOpen: true });
 
   function end(): void {
     isClosed = true;

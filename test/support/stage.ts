@@ -2,8 +2,9 @@ import { connectDocker, type DockerClient } from "./docker-client.ts";
 import { type Daemon, type DaemonOptions, startDaemon } from "./daemon.ts";
 import { type Ecr, type EcrOptions, startEcr } from "./ecr.ts";
 import { type EcrRegistry, startEcrRegistry } from "./ecr-registry.ts";
-import { type AppImage, type Published, publishImage } from "./images.ts";
+import { type AppImage, publishImage } from "./images.ts";
 import { createProject, type Project, type ProjectOptions } from "./project.ts";
+import type { Published } from "./push-image.ts";
 import type { Registry } from "./registry.ts";
 
 /** What one run of the tests shares. */

@@ -16,6 +16,14 @@ export function tar(entries: readonly TarEntry[]): Uint8Array<ArrayBuffer> {
   return Bun.concatArrayBuffers(blocks, Number.POSITIVE_INFINITY, true);
 }
 
+/** What no compression makes smaller. */
+export function randomBytes(count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  for (let start = 0; start < count; start += 65_536)
+    crypto.getRandomValues(bytes.subarray(start, start + 65_536));
+  return bytes;
+}
+
 function header(entry: TarEntry, size: number): Uint8Array {
   const block = new Uint8Array(BLOCK);
   const put = (text: string, offset: number) => block.set(toBytes(text), offset);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { countResults } from "./test-file.ts";
+import { countResults, failedTests } from "./test-file.ts";
 
 const GREEN = "\n 3 pass\n 0 fail\n 7 expect() calls\nRan 3 tests across 1 file. [12.00ms]\n";
 
@@ -20,4 +20,10 @@ test("a green summary of a process that failed counts as one failure", () => {
 test("a process without a summary counts as one failure, even when it claims success", () => {
   expect(countResults(" 3 pass\n", 0)).toEqual({ passed: 0, failed: 1 });
   expect(countResults("", 139)).toEqual({ passed: 0, failed: 1 });
+});
+
+test("failed tests are named once", () => {
+  const output =
+    "(pass) one [2.00ms]\n(fail) two > and a half [12.00ms]\n(fail) two > and a half [12.00ms]\n(fail) three\n";
+  expect(failedTests(output)).toEqual(["two > and a half", "three"]);
 });

@@ -4,7 +4,8 @@ import { tied } from "./tied-process.ts";
 
 export type Counts = { passed: number; failed: number };
 
-export type TestRun = Counts & { output: string; milliseconds: number };
+/** `failures`: the tests that failed, by name. */
+export type TestRun = Counts & { output: string; failures: string[]; milliseconds: number };
 
 /** How long one `bun test` process may take. */
 const PROCESS_DEADLINE = 15 * 60_000;
@@ -46,7 +47,12 @@ export async function runTests(
   clearTimeout(timer);
   running.delete(child);
   const output = stripVTControlCharacters(stderr + stdout);
-  return { ...countResults(output, exitCode), output, milliseconds: performance.now() - started };
+  return {
+    ...countResults(output, exitCode),
+    output,
+    failures: failedTests(output),
+    milliseconds: performance.now() - started,
+  };
 }
 
 /** Ends every test process; what they started is tied to them and follows. */
@@ -69,4 +75,11 @@ export function countResults(output: string, exitCode: number): Counts {
   if (!summary) return { passed: 0, failed: 1 };
   const failed = count("fail") + count("error");
   return { passed: count("pass"), failed: failed === 0 && exitCode !== 0 ? 1 : failed };
+}
+
+/** The names of the tests that failed; bun may print each twice. */
+export function failedTests(output: string): string[] {
+  return [
+    ...new Set([...output.matchAll(/^\(fail\) (.*?)(?: \[[\d.]+ms\])?$/gm)].map(([, name = ""]) => name)),
+  ];
 }
