@@ -1,6 +1,6 @@
 import { newKeyPair, privatePem, publicPem, type KeyPair } from "../../src/tokens/test-keys.ts";
 import type { Daemon } from "../support/daemon.ts";
-import type { Published } from "../support/images.ts";
+import type { Published } from "../support/push-image.ts";
 import type { Project } from "../support/project.ts";
 import { type Aws, stageDaemon, stageProject, startAws } from "../support/stage.ts";
 

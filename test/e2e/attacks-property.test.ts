@@ -24,6 +24,7 @@ const REPLY_DEADLINE = 30_000;
 const RUNS = 300;
 
 let world: HttpWorld;
+let requests = 0;
 
 beforeAll(async () => {
   world = await startHttpWorld();
@@ -125,9 +126,12 @@ test("after all of it the daemon lives, and nothing but JSON lines without a fau
   expect(daemon.log().filter(({ level }) => level === "error" || level === "fatal")).toEqual([]);
 });
 
+/** Each from an address of its own: so many refusals of one would be answered late. */
 function deploy(authorization: string, body: string | Uint8Array): Promise<RawReply> {
   const headers = [["Authorization", authorization]] as const;
-  return ask(world.daemon.port, { method: "POST", target: "/deploy", headers, body }, REPLY_DEADLINE);
+  requests += 1;
+  const from = `127.1.${requests >> 8}.${requests & 255}`;
+  return ask(world.daemon.port, { method: "POST", target: "/deploy", headers, body, from }, REPLY_DEADLINE);
 }
 
 function damage(token: string, { at, remove, put }: { at: number; remove: number; put: string }): string {

@@ -12,7 +12,8 @@ import { endProcess, tied } from "../support/tied-process.ts";
 
 const URL = "http://127.0.0.1/";
 const PER_SECOND = 200;
-const ASKED_AT_LEAST = 0.9;
+/** Of that: a peer that falls far behind would show little, one on a busy machine a bit behind shows enough. */
+const ASKED_AT_LEAST = 0.5;
 /** After the end: what the proxy still remembers of the old container must do no harm either. */
 const AFTERWARDS_MS = 3_000;
 

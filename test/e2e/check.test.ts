@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,21 +8,27 @@ import type { Log } from "../../src/core/ports.ts";
 import { createCompose } from "../../src/docker/compose.ts";
 import { run } from "../../src/system/run.ts";
 import { codeBlocks } from "../contract/shell.ts";
+import { freePort } from "../support/free-port.ts";
+import { publishHaproxy } from "../support/haproxy-image.ts";
 import { newKeys, sharedKeys } from "../support/keys.ts";
 import type { Project } from "../support/project.ts";
 import { attempt, BASE_ENV } from "../support/run.ts";
 import { type Aws, stage, stageProject, startAws } from "../support/stage.ts";
+import { createTestCa } from "../support/test-ca.ts";
 
 const NO_DOCKER = "unix:///nonexistent/docker.sock";
 const NAMES = [
   "environment",
   "keys",
+  "rules",
+  "identity keys",
   "state",
   "docker command",
   "compose plugin",
   "docker",
   "compose file",
   "registry credential",
+  "edge",
   "disk",
 ];
 
@@ -157,7 +163,7 @@ const WRONG_SETTINGS: [what: string, service: string, problem: string][] = [
   [
     "a port that nobody asks",
     "x-deployer: { port: 80 }",
-    "x-deployer.port: is the port that health is asked on",
+    "x-deployer.port: is the port that health is asked on and requests go to, and there is neither health nor route",
   ],
   [
     "rolling, and a host port and a volume",
@@ -190,16 +196,113 @@ test("every problem of every x-deployer is told at once", async () => {
 x-deployer: { strategy: rolling }
 `);
   const { verdict } = await place.checkJson();
-  const [first, ...rest] = detailOf(verdict, "compose file").split("\n").slice(0, -1);
-  expect(first).toStartWith("x-deployer: means nothing at the top of the file");
-  expect(rest).toEqual([
-    'service "web": x-deployer.port: must be a port from 1 to 65535',
-    'service "web": x-deployer.health.headers.Host: is not set here: write x-deployer.health.host',
-    'service "web": x-deployer.health.status: must be a status from 200 to 599, or a range of them: 200-399',
-    'service "web": x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, drain_command, images, shared_volumes',
-    'service "worker": x-deployer.watch: needs a unit: write 10s for seconds',
-    'service "worker": x-deployer.images.0: allows the whole repository: write it without tag and digest',
+  expect(detailOf(verdict, "compose file").split("\n").slice(0, -1)).toEqual([
+    "docker-compose.yml:8: x-deployer.strategy: unknown key, there are edge",
+    'docker-compose.yml:4: service "web": x-deployer.port: must be a port from 1 to 65535',
+    'docker-compose.yml:4: service "web": x-deployer.health.headers.Host: is not set here: write x-deployer.health.host',
+    'docker-compose.yml:4: service "web": x-deployer.health.status: must be a status from 200 to 599, or a range of them: 200-399',
+    'docker-compose.yml:4: service "web": x-deployer.colour: unknown key, there are strategy, port, health, timeout, watch, before, drain_command, images, shared_volumes, route, drain, hold, hold_max, resend',
+    'docker-compose.yml:7: service "worker": x-deployer.watch: needs a unit: write 10s for seconds',
+    'docker-compose.yml:7: service "worker": x-deployer.images.0: allows the whole repository: write it without tag and digest',
   ]);
+});
+
+test("two services with one route are both told where it stands, and so is what takes the port of the edge", async () => {
+  await using place = await setUp();
+  place.project.write(`x-deployer:
+  edge: { http: "\${HTTP:-8080}", webhook: { host: deploy.example.com, path: /deploy } }
+x-routes: &shop
+  route:
+    - { host: shop.example.com, path: /cart }
+services:
+  cart:
+    image: x
+    x-deployer: *shop
+  old:
+    image: x
+    ports: ["8080:80"]
+    x-deployer:
+      route:
+        - host: old.example.com
+        - host: Shop.example.com
+          path: /cart
+`);
+  const { exitCode, verdict } = await place.checkJson();
+  expect(exitCode).toBe(1);
+  expect(detailOf(verdict, "compose file").split("\n").slice(0, -1)).toEqual([
+    'docker-compose.yml:4: service "cart": x-deployer.route: shop.example.com/cart is the route of service "old" too: keep one of them',
+    'docker-compose.yml:16: service "old": x-deployer.route.1: shop.example.com/cart is the route of service "cart" too: keep one of them',
+    'docker-compose.yml:12: service "old": ports: port 8080 of the host is that of the edge (x-deployer.edge.http): remove it, requests come through the edge',
+  ]);
+});
+
+test("the compose file of the README's edge passes, also as its two lines of difference leave it", async () => {
+  await using place = await setUp();
+  const section = "No request lost: the edge";
+  const [diff = ""] = await codeBlocks("README.md", section, "diff");
+  const after = diff.replaceAll(/^-.*\n/gm, "").replaceAll(/^[+ ]/gm, "");
+  const [example = "", ...more] = await codeBlocks("README.md", section, "yaml");
+  expect(more).toEqual([]);
+  const image = "    image: 123456789012.dkr.ecr.us-west-2.amazonaws.com/web:v1\n";
+  for (const text of [example, after.replace("  web:\n", `  web:\n${image}`)]) {
+    place.project.write(text);
+    const { verdict } = await place.checkJson();
+    expect([verdict.checks.find(({ name }) => name === "compose file")?.ok, text]).toEqual([true, text]);
+  }
+});
+
+test("what the edge needs is looked at, all of it at once, and nothing is fetched or made", async () => {
+  await using place = await setUp();
+  const { aws, project, folder } = place;
+  using ca = await createTestCa();
+  using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { reference, digest } = await publishHaproxy(stage().registry, {
+    repository: `check${crypto.randomUUID().slice(0, 8)}/haproxy`,
+    tag: "3.0",
+  });
+  const compose = (port: number, image: string) => `x-deployer:
+  edge:
+    http: ${port}
+    https: ${freePort()}
+    certs: ./certs
+    acme_challenges: ./acme
+    image: ${image}
+services:
+  web:
+    image: ${aws.repository("web")}:v1
+    x-deployer: { port: 3000, route: { path: / } }
+`;
+  const { certificate, key } = await ca.issue("shop.example.com");
+  project.writeFile("certs/shop.crt", certificate);
+  const missing = `${reference}@sha256:${"0".repeat(64)}`;
+  project.write(compose(taken.port, missing));
+  const bad = await place.checkJson();
+  expect(bad.exitCode).toBe(1);
+  expect(bad.verdict.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(["edge"]);
+  expect(detailOf(bad.verdict, "edge").split("\n")).toEqual([
+    `docker-compose.yml:5: ${project.dir}/certs/shop.crt is a certificate without its key: put the key into it, or beside it as a file of its own; see x-deployer.edge.certs`,
+    `docker-compose.yml:6: x-deployer.edge.acme_challenges: there is no folder ${project.dir}/acme`,
+    expect.stringMatching(
+      new RegExp(`^docker-compose.yml:3: x-deployer.edge.http: port ${taken.port} of this host is taken by `),
+    ),
+    expect.stringMatching(
+      new RegExp(`^docker-compose.yml:7: x-deployer.edge.image: ${missing} cannot be used `),
+    ),
+    "mend what is named; a proxy that runs goes on as it is until then",
+  ]);
+
+  project.writeFile("certs/shop.key", key);
+  project.writeFile("acme/token", "");
+  for (const image of [reference, `${reference}@${digest}`]) {
+    const http = freePort();
+    project.write(compose(http, image));
+    const { verdict } = await place.checkJson();
+    expect(detailOf(verdict, "edge")).toMatch(
+      new RegExp(`^http on port ${http}, https on port \\d+, in front of web$`),
+    );
+  }
+  expect((await stage().docker.tryDocker("image", "inspect", reference)).exitCode).not.toBe(0);
+  expect(existsSync(join(folder, "state/edge"))).toBe(false);
 });
 
 test("the compose file of the README passes, and its settings are what they look like", async () => {

@@ -1,8 +1,11 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
+import { requestHash } from "../../src/tokens/request-hash.ts";
+import { command } from "../support/command-line.ts";
 import { idOf } from "../support/deployment-record.ts";
+import { filesIn, modeOf } from "../support/files.ts";
 import { expectVersion, lifeOf } from "../support/observe.ts";
 import { processes } from "../support/process-tree.ts";
 import { startScene } from "../support/scene.ts";
@@ -31,7 +34,9 @@ test("no password or token is left on disk, in the log, or in the arguments of a
     { kind: "slow", bytesPerSecond: SLOW_BYTES_PER_SECOND },
     { on: "blob", minBytes: PAYLOAD_BYTES / 2 },
   );
-  const token = await daemon.token();
+  const body = JSON.stringify({ service: "web", image: `${aws.repository("web")}:v2` });
+  const req = requestHash("POST", "/deploy", body);
+  const token = await daemon.token({ jti: crypto.randomUUID(), req });
   const arguments_ = new Set<string>();
   const deployed = new AbortController();
   const watching = (async () => {
@@ -43,13 +48,20 @@ test("no password or token is left on disk, in the log, or in the arguments of a
   await daemon.request("POST", "/logout");
   const reply = await daemon.request("POST", "/deploy", {
     headers: { Authorization: `Bearer ${token}` },
-    body: JSON.stringify({ service: "web", image: `${aws.repository("web")}:v2` }),
+    body,
   });
   deployed.abort();
   await watching;
   expect([reply.status, reply.text]).toEqual([200, "deploy request successful for service web\n"]);
   await expectVersion(project, "web", "v2");
-  await daemon.request("GET", "/config", { headers: { Authorization: "Bearer wrong" } });
+  // Refused, and so among the rejected: it is good for something else.
+  const captured = await daemon.request("POST", "/rollback", {
+    headers: { Authorization: `Bearer ${token}` },
+    body,
+  });
+  expect(captured.status).toBe(401);
+  const rejected = await command(scene, "rejected", "--json");
+  expect(rejected.stdout).toContain(req);
 
   const secrets = [
     token,
@@ -62,31 +74,31 @@ test("no password or token is left on disk, in the log, or in the arguments of a
   expect(aws.ecr.tokens.issued.length).toBeGreaterThan(1);
 
   const everything = [
-    ...files(daemon.stateDir),
-    ...files(daemon.env["HOME"] ?? ""),
-    ...files(daemon.env["RUN_DIR"] ?? ""),
+    ...filesIn(daemon.stateDir),
+    ...filesIn(daemon.env["HOME"] ?? ""),
+    ...filesIn(daemon.env["RUN_DIR"] ?? ""),
   ];
   expect(everything.map(({ path }) => path)).toContain(join(daemon.stateDir, "deployer.db"));
   for (const secret of secrets) {
     expect(everything.filter(({ content }) => content.includes(secret)).map(({ path }) => path)).toEqual([]);
     expect(daemon.log().filter((line) => JSON.stringify(line).includes(secret))).toEqual([]);
-    expect(daemon.noise()).not.toContain(secret);
+    expect(daemon.noise() + rejected.stdout).not.toContain(secret);
     expect([...arguments_].filter((line) => line.includes(secret))).toEqual([]);
   }
   expect([...arguments_].filter((line) => line.includes(envSecret))).toEqual([]);
   expect(daemon.log().filter((line) => JSON.stringify(line).includes(envSecret))).toEqual([]);
 
-  expect(mode(daemon.stateDir)).toBe(0o700);
-  const configs = files(join(daemon.stateDir, "configs"));
+  expect(modeOf(daemon.stateDir)).toBe(0o700);
+  const configs = filesIn(join(daemon.stateDir, "configs"));
   expect(configs.some(({ content }) => content.includes(envSecret))).toBe(true);
   for (const { content } of configs)
     expect(JSON.parse(content)).toMatchObject({
       services: { web: { environment: { GIT_SHA: "12e4567", NOTE: "\n\nlead" } } },
     });
   const holdsEnv = everything.filter(({ content }) => content.includes(envSecret));
-  for (const { path } of holdsEnv) expect([path, mode(path)]).toEqual([path, 0o600]);
+  for (const { path } of holdsEnv) expect([path, modeOf(path)]).toEqual([path, 0o600]);
   expect(holdsEnv.map(({ path }) => path).filter((path) => !path.includes("/configs/"))).toEqual([]);
-  expect(mode(join(daemon.stateDir, "configs"))).toBe(0o700);
+  expect(modeOf(join(daemon.stateDir, "configs"))).toBe(0o700);
   expect(existsSync(join(daemon.env["HOME"] ?? "", ".docker", "config.json"))).toBe(false);
   await lifeOf(project, "web");
 });
@@ -116,7 +128,8 @@ test("what is told of a candidate that fails holds nothing of its env file, nor 
   const deployment = `/deployments/${idOf(reply)}`;
   for (const path of [deployment, `${deployment}/events`, "/deployments", "/services", "/ready"])
     told.push((await daemon.request("GET", path, { headers })).text);
-  for (const { path, content } of files(daemon.stateDir)) if (!path.includes("/configs/")) told.push(content);
+  for (const { path, content } of filesIn(daemon.stateDir))
+    if (!path.includes("/configs/")) told.push(content);
   for (const secret of secrets) expect(told.filter((text) => text.includes(secret))).toEqual([]);
 });
 
@@ -160,14 +173,3 @@ test("a line of an env file that Compose cannot read is in no reply and in no lo
   expect(daemon.log().filter((line) => JSON.stringify(line).includes(secret))).toEqual([]);
   expect(daemon.noise()).not.toContain(secret);
 });
-
-function files(folder: string): { path: string; content: string }[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({ path, content: readFileSync(path, "latin1") }));
-}
-
-function mode(path: string): number {
-  return statSync(path).mode & 0o777;
-}

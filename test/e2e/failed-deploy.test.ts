@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
+import { eventsOf, idOf, recordOf } from "../support/deployment-record.ts";
 import { freePort } from "../support/free-port.ts";
 import { expectVersion, lifeOf, lives } from "../support/observe.ts";
 import { type Scene, startScene } from "../support/scene.ts";
@@ -120,7 +121,7 @@ for (const [form, failure] of ROWS) {
         const note = await stage().docker.docker("exec", after.id, "cat", "/data/note");
         expect(note.stdout).toBe("kept\n");
       }
-      expect(await record(reply.headers)).toMatchObject({
+      expect(await recordOf(daemon, idOf(reply))).toMatchObject({
         status: failure.status,
         changed: false,
         reason: lines.slice(1, 3).join("\n"),
@@ -152,7 +153,7 @@ test("an edit that cannot work is gone back from as often as it is tried, to wha
       const service = `${form}-port`;
       const reply = await daemon.deploy({ service, image: `${aws.repository("web")}:v2` });
       expect(reply.status).toBe(500);
-      expect(await record(reply.headers)).toMatchObject({ status: "rolled_back" });
+      expect(await recordOf(daemon, idOf(reply))).toMatchObject({ status: "rolled_back" });
       await expectVersion(project, service, "v1");
       await lifeOf(project, service);
     }),
@@ -175,7 +176,9 @@ for (const form of FORMS) {
     expectDiagnosis(lines, service, {
       diagnosis: { facts: /^exit code 3$/, prints: "version exits gives up" },
     });
-    expect(await record(bad.headers)).toMatchObject({ status: "failed", changed: false });
+    expect(await recordOf(daemon, idOf(bad))).toMatchObject({ status: "failed", changed: false });
+    const told = (await eventsOf(daemon, idOf(bad))).map(({ text }) => text);
+    expect(told).toContain("version exits gives up");
     expect(await lives(project, service)).toEqual([]);
     const good = await daemon.deploy({ service, image: `${aws.repository("web")}:v2` });
     expect(good.status).toBe(200);
@@ -198,14 +201,6 @@ function expectDiagnosis(
   expect(heading).toBe("all it printed:");
   expect(output).toContain(`  ${diagnosis.prints}`);
   expect(output.filter((line) => !line.startsWith("  "))).toEqual([]);
-}
-
-async function record(headers: Headers): Promise<unknown> {
-  const { daemon } = scene;
-  const reply = await daemon.request("GET", `/deployments/${headers.get("Deployer-Deployment")}`, {
-    headers: { Authorization: `Bearer ${await daemon.token()}` },
-  });
-  return JSON.parse(reply.text);
 }
 
 function serviceName(form: Form, { name }: Failure): string {

@@ -48,7 +48,7 @@ const KINDS: readonly FaultKind[] = [
     name: "never-healthy-by-healthcheck",
     tag: "no-database",
     settings: NEVER,
-    reason: /did not pass within \d+ s.*there is no database/,
+    reason: /did not pass within \d+ s, asked was its HEALTHCHECK: exited with 1$/,
     diagnosis: { exit_code: null, health: expect.stringContaining("there is no database") },
   },
   {

@@ -7,10 +7,11 @@ import { type PrivateDocker, startDocker } from "../support/docker.ts";
 import type { EcrRegistry } from "../support/ecr-registry.ts";
 import { freePort } from "../support/free-port.ts";
 import { lifeOf } from "../support/observe.ts";
-import { type Peer, peerService, startHostPeer, startPeer } from "../support/peer.ts";
-import { run } from "../support/run.ts";
+import { peerService } from "../support/peer.ts";
+import { attempt } from "../support/run.ts";
 import { type Scene, startScene } from "../support/scene.ts";
 import { waitFor } from "../support/wait.ts";
+import { startWitnesses, type Witnesses } from "../support/witnesses.ts";
 
 const MIB = 1024 * 1024;
 const DISK_BYTES = 192 * MIB;
@@ -19,13 +20,12 @@ const FITS = 6 * MIB;
 const SLOW_BYTES_PER_SECOND = 1 * MIB;
 const PULL_DEADLINE = 20_000;
 const UNDER_WAY_MS = 300;
-const PER_SECOND = 20;
 const SUCCESS: [number, string] = [200, "deploy request successful for service web\n"];
 
 const cleanup = new AsyncDisposableStack();
 let docker: PrivateDocker;
 let scene: Scene;
-let witnesses: [Peer, string][];
+let witnesses: Witnesses;
 
 beforeAll(async () => {
   docker = cleanup.use(await startDocker({ maxDownloadAttempts: 1, diskBytes: DISK_BYTES }));
@@ -42,13 +42,7 @@ beforeAll(async () => {
       },
     }),
   );
-  const [peerUrl, hostUrl] = ["http://web:8080/", `http://127.0.0.1:${port}/`];
-  const peer = await startPeer(scene.project, [{ url: peerUrl, perSecond: PER_SECOND }], docker);
-  const host = await startHostPeer([{ url: hostUrl, perSecond: PER_SECOND }]);
-  witnesses = [
-    [cleanup.use(peer), peerUrl],
-    [cleanup.use(host), hostUrl],
-  ];
+  witnesses = cleanup.use(await startWitnesses(scene.project, [{ service: "web", port }], docker));
 });
 
 afterAll(() => cleanup.disposeAsync());
@@ -64,7 +58,8 @@ test("the disk fills up during the pull: the deployment fails, nobody notices, a
   await expectUntouched(
     "v2",
     async () => {
-      await run(["fallocate", "-l", String(freeBytes() - 64 * 1024), filler]);
+      // Until there is no room: the pull takes some of it at the same time.
+      await attempt(["dd", "if=/dev/zero", `of=${filler}`, "bs=64k"]);
     },
     /disk|space|room|free/,
   );
@@ -77,7 +72,7 @@ test("the registry dies during the pull: the deployment fails, nobody notices, a
   await aws.registry.up();
   const reply = await daemon.deploy({ service: "web", image: `${aws.repository("web")}:v2` });
   expect([reply.status, reply.text]).toEqual(SUCCESS);
-  for (const [who, url] of witnesses) await who.next(url, ({ version }) => version === "v2");
+  await witnesses.next("web", ({ version }) => version === "v2");
 });
 
 /** Deploys from a slow line, does `harm` when its large layer is on its way, and expects that only the caller hears of it. */
@@ -88,7 +83,7 @@ async function expectUntouched(
 ): Promise<void> {
   const { project, daemon, aws } = scene;
   const before = await lifeOf(project, "web", docker);
-  for (const [who, url] of witnesses) await who.next(url, ({ version }) => version === "v1");
+  await witnesses.next("web", ({ version }) => version === "v1");
   aws.registry.faults.add(
     { kind: "slow", bytesPerSecond: SLOW_BYTES_PER_SECOND },
     { on: "blob", minBytes: FITS / 2 },
@@ -111,10 +106,8 @@ async function expectUntouched(
     status: "failed",
     changed: false,
   });
-  for (const [who, url] of witnesses) {
-    await who.next(url, ({ version }) => version === "v1");
-    expect(who.answers(url, since).filter(({ version }) => version !== "v1")).toEqual([]);
-  }
+  await witnesses.next("web", ({ version }) => version === "v1");
+  expect(witnesses.answers("web", since).filter(({ version }) => version !== "v1")).toEqual([]);
   expect(await lifeOf(project, "web", docker)).toEqual(before);
 }
 

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, test } from "bun:test";
 import { rmSync } from "node:fs";
 
 import { buildWithStopPoints } from "../support/kill-lane.ts";
-import { expectEveryStep, killAtEveryPoint } from "../support/kill-points.ts";
+import { expectEnds, expectEveryStep, killAtSteps } from "../support/kill-points.ts";
+import { EVERY_STEP } from "../support/kill-steps.ts";
 
 const DEADLINE = 240_000;
+const LANES = 2;
 
 let binary: string;
 
@@ -17,9 +19,16 @@ afterAll(() => rmSync(binary));
 test(
   "kill -9 at every journal step of rolling: old or new serves, nothing is lost, doubled or left over",
   async () => {
-    const results = await killAtEveryPoint("rolling", binary);
+    const series = {
+      strategy: "rolling",
+      candidate: "good",
+      binary,
+      steps: EVERY_STEP,
+      lanes: LANES,
+    } as const;
+    const results = await killAtSteps(series);
     expectEveryStep(results);
-    expect(results.filter(({ status }) => status === "failed")).toEqual([]);
+    expectEnds(results, "good");
   },
   DEADLINE,
 );

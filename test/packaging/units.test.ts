@@ -67,6 +67,7 @@ test("the hardened unit works on systemd 219 and leaves the JIT compiler its mem
   ]);
   expect(unit.get("ProtectSystem")).toEqual(["full", "strict"]);
   expect(unit.has("MemoryDenyWriteExecute")).toBe(false);
+  expect(unit.get("UnsetEnvironment")).toEqual(["BUN_BE_BUN BUN_OPTIONS"]);
   // 219 would take a list with a group it does not know as one that allows almost nothing.
   expect(unit.has("SystemCallFilter")).toBe(false);
 });

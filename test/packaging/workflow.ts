@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { z } from "zod";
 
 export const ROOT = join(import.meta.dir, "../..");
-export const WORKFLOWS = [".github/workflows/ci.yml", ".github/workflows/release.yml", "examples/deploy.yml"];
+export const WORKFLOWS = [
+  ".github/workflows/ci.yml",
+  ".github/workflows/release.yml",
+  "examples/deploy.yml",
+  "examples/deploy-key.yml",
+  "examples/deploy-oidc.yml",
+  "examples/deploy-reviewed.yml",
+];
 
 const Step = z.object({
   name: z.string().optional(),
