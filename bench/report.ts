@@ -1,11 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 
-/** Prints a result and keeps it, with date and machine, as `bench/results/<name>.md`. */
-export function report(name: string, lines: string[]): void {
+export const RESULTS = "bench/results";
+
+/** Prints a result and keeps it, with date and machine, as `<name>.md` in `folder`. */
+export function report(name: string, lines: string[], folder = RESULTS): void {
   const text = `${[`# ${name}`, "", machine(), "", ...lines].join("\n")}\n`;
-  mkdirSync("bench/results", { recursive: true });
-  const file = `bench/results/${name}.md`;
+  mkdirSync(folder, { recursive: true });
+  const file = `${folder}/${name}.md`;
   writeFileSync(file, text);
   Bun.spawnSync([process.execPath, "fmt", "--no-script", file]);
   process.stdout.write(text);
