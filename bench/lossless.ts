@@ -14,7 +14,7 @@ import { onStage, say } from "./stage.ts";
 
 /**
  * `npm run lossless`: deployments under a constant load, behind the edge and by what people do without it, in one run of
- * about 25 minutes. `bun bench/lossless.ts --short` is the same with few deployments, for trying: its results stay in `.test`.
+ * half an hour. `bun bench/lossless.ts --short` is the same with few deployments, for trying: its results stay in `.test`.
  */
 
 const FULL = {
