@@ -17,6 +17,8 @@ const E2E_TIMEOUT = 120_000;
 const BUSY_PROCESSES = 3;
 /** Those that mostly wait for deadlines, retries and drains to pass: one at a time, beside the others. */
 const IDLE = ["stop-late", "edge-load", "demo", "registry-cut", "host-commands", "runtime-traps-waiting"];
+/** The longest, begun first: none of them is left to run alone at the end. */
+const LONG = ["kill-rolling", "kill-recreate", "faults-operator", "failed-deploy", "compose-up", "ungated"];
 /** How often dockerd tries a layer again: once costs a hopeless pull 5 s, its usual five times 75 s. */
 const DOWNLOAD_ATTEMPTS = 1;
 /** So many files at most: more is no matter of load. */
@@ -68,8 +70,9 @@ async function runUnitTests(): Promise<void> {
 }
 
 async function runEndToEndTests(env: Record<string, string>): Promise<void> {
-  const idle = IDLE.flatMap((name) => e2e.filter((file) => file.endsWith(`/${name}.test.ts`)));
-  const busy = e2e.filter((file) => !idle.includes(file));
+  const idle = named(IDLE);
+  const long = named(LONG);
+  const busy = [...long, ...e2e.filter((file) => !idle.includes(file) && !long.includes(file))];
   const failed: { file: string; result: TestRun }[] = [];
   async function work(files: string[]): Promise<void> {
     for (let file = files.shift(); file !== undefined && !interruption.signal.aborted; file = files.shift()) {
@@ -84,6 +87,10 @@ async function runEndToEndTests(env: Record<string, string>): Promise<void> {
   const areFew = failed.length <= JUDGED_ALONE;
   for (const { file, result } of failed)
     add(areFew && !interruption.signal.aborted ? await judgeAlone(file, env) : result, file);
+}
+
+function named(names: readonly string[]): string[] {
+  return names.flatMap((name) => e2e.filter((file) => file.endsWith(`/${name}.test.ts`)));
 }
 
 /**
