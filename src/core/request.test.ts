@@ -26,7 +26,7 @@ test.each<[string, string, DeployRequest]>([
   ["base64 with two = of padding", base64('{"service":"web"}  '), WEB],
   ["unknown fields", '{"service":"web","extra":{"service":1}}', WEB],
   ["the last of two equal keys", '{"service":"api","service":"web"}', WEB],
-  ["an empty image", '{"service":"web","image":""}', WEB],
+  ["an empty image, which is not none", '{"service":"web","image":""}', requestFor("web", { image: "" })],
   ["null for what may be missing", '{"service":"web","image":null,"force":null}', WEB],
   ["force", '{"service":"web","force":true}', { ...WEB, force: true }],
   ["an image", '{"service":"web","image":"web:v2"}', requestFor("web", { image: "web:v2" })],
@@ -39,7 +39,6 @@ test.each<[string, string, DeployRequest]>([
   ["a service called __proto__", '{"service":"__proto__"}', requestFor("__proto__")],
   ["a list of one service", '{"services":["web"]}', WEB],
   ["null for the other form", '{"service":"web","services":null,"images":null}', WEB],
-  ["an empty image for none beside images", '{"service":"web","image":"","images":{}}', WEB],
   [
     "several services with one image, in their order",
     '{"services":["web","api"],"image":"web:v2"}',
@@ -121,6 +120,11 @@ test.each([
     "service and services: one of the two",
   ],
   ["both forms of images", '{"service":"web","image":"a","images":{}}', "image and images: one of the two"],
+  [
+    "an empty image beside images",
+    '{"service":"web","image":"","images":{}}',
+    "image and images: one of the two",
+  ],
   ["no services", '{"services":[]}', "services is empty"],
   ["an empty service among others", '{"services":["web"," "]}', "service is required"],
   ["a service twice", '{"services":["web","api","web"]}', 'services has "web" twice'],
@@ -302,6 +306,7 @@ test.each<[string, string | undefined, ErrorCode, string]>([
     "not_deployable",
     'image "ghcr.io/acme/web:$TAG" is not an image reference (single quotes in your shell?)',
   ],
+  ["web", "", "not_deployable", 'image "" is not an image reference (is the variable set?)'],
   ["web", "--help", "not_deployable", 'image "--help" is not an image reference'],
   [
     "web",

@@ -103,18 +103,21 @@ function parseServices({ service, services }: Named): [string, ...string[]] {
 
 type Imaged = Pick<z.infer<typeof DeployBody>, "image" | "images">;
 
-/** @returns what gives the image that is asked for, if one is */
+/**
+ * An empty image is not the same as none: an unset variable in somebody's shell must not deploy what the compose file names.
+ * @returns what gives the image that is asked for, if one is
+ */
 function parseImages(
   { image, images }: Imaged,
   services: readonly string[],
 ): (service: string) => string | undefined {
-  if (images == null) return () => image || undefined;
-  if (image) throw new DeployerError("invalid", "image and images: one of the two");
+  if (images == null) return () => image ?? undefined;
+  if (image != null) throw new DeployerError("invalid", "image and images: one of the two");
   const byService = new Map(Object.entries(images));
   const stray = [...byService.keys()].find((name) => !services.includes(name));
   if (stray !== undefined)
     throw new DeployerError("invalid", `images has ${JSON.stringify(stray)}, which is not to be deployed`);
-  return (service) => byService.get(service) || undefined;
+  return (service) => byService.get(service) ?? undefined;
 }
 
 function isTextByName(value: unknown): boolean {
@@ -141,7 +144,7 @@ function allowImage(text: string, service: Service, fileImage: string): void {
   if (image === undefined) {
     throw new DeployerError(
       "not_deployable",
-      `image ${JSON.stringify(text)} is not an image reference${text.includes("$") ? " (single quotes in your shell?)" : ""}`,
+      `image ${JSON.stringify(text)} is not an image reference${slipIn(text)}`,
     );
   }
   const allowed = [fileImage, ...service.settings.images].map(parseImage);
@@ -151,6 +154,11 @@ function allowImage(text: string, service: Service, fileImage: string): void {
       `image ${JSON.stringify(text)} is not from a repository that service "${service.name}" may run; add it to x-deployer.images in the compose file to allow it`,
     );
   }
+}
+
+function slipIn(image: string): string {
+  if (image === "") return " (is the variable set?)";
+  return image.includes("$") ? " (single quotes in your shell?)" : "";
 }
 
 function decodeBase64(body: Uint8Array): Uint8Array {

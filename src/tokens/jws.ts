@@ -3,12 +3,13 @@ import { verify } from "node:crypto";
 import { z } from "zod";
 
 import { DeployerError } from "../core/errors.ts";
+import { duplicateKey } from "./duplicate-keys.ts";
 import { isObject } from "./json-object.ts";
 import type { PublicKey } from "./keys.ts";
 
 /** Characters. */
 export const MAX_TOKEN_LENGTH = 8 * 1024;
-const MAX_SHOWN_ALGORITHM_LENGTH = 20;
+const MAX_SHOWN_LENGTH = 20;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 /** Each would let the token choose its key, or asks for rules that are not known here (RFC 8725 section 3.10, RFC 7515 section 4.1.11). */
@@ -50,8 +51,7 @@ export function parseJws(token: string): Jws {
 export function checkAlgorithm({ algorithm }: Jws, keys: readonly PublicKey[]): void {
   const accepted: string[] = [...new Set(keys.map((key) => key.algorithm))];
   if (accepted.includes(algorithm)) return;
-  const shown = JSON.stringify(algorithm.slice(0, MAX_SHOWN_ALGORITHM_LENGTH));
-  throw refused(`signing method ${shown} is invalid; it must be ${accepted.join(" or ")}`);
+  throw refused(`signing method ${shown(algorithm)} is invalid; it must be ${accepted.join(" or ")}`);
 }
 
 /**
@@ -110,14 +110,26 @@ function decodeSegment(segment: string, name: string): Buffer {
   return bytes;
 }
 
-function parseObject(bytes: Buffer, name: string): Record<string, unknown> {
+/** A name that is there twice is refused: this reader would take the last, another the first (RFC 7515 section 4, RFC 7519 section 4). */
+function parseObject(bytes: Buffer, name: "header" | "claims"): Record<string, unknown> {
+  const { value, text } = parseJson(bytes, name);
+  if (!isObject(value)) throw refused(`could not JSON decode ${name}`);
+  const twice = duplicateKey(text);
+  if (twice !== undefined) throw refused(`token has ${shown(twice)} twice in its ${name}`);
+  return value;
+}
+
+function parseJson(bytes: Buffer, name: string): { value: unknown; text: string } {
   try {
-    const value: unknown = JSON.parse(UTF8.decode(bytes));
-    if (isObject(value)) return value;
+    const text = UTF8.decode(bytes);
+    return { value: JSON.parse(text), text };
   } catch (cause) {
     throw refused(`could not JSON decode ${name}`, { cause });
   }
-  throw refused(`could not JSON decode ${name}`);
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, MAX_SHOWN_LENGTH));
 }
 
 function refused(message: string, options?: ErrorOptions): DeployerError {

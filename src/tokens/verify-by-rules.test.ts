@@ -259,11 +259,11 @@ const UNAUTHORIZED: [what: string, token: () => string, cause: RegExp][] = [
   ["without jti", () => token({ claims: { jti: undefined } }), /claim jti/],
   ["with an empty jti", () => token({ claims: { jti: "" } }), /claim jti/],
   ["with a jti that is a number", () => token({ claims: { jti: 7 } }), /claim jti/],
-  ["with a claim twice", () => twice("repository_id", "1"), /"repository_id" is there twice/],
+  ["with a claim twice", () => twice("repository_id", "1"), /has "repository_id" twice in its claims/],
   [
     "with a claim twice, once in other letters",
     () => twice("repositor\\u0079_id", "1"),
-    /"repository_id" is there twice/,
+    /has "repository_id" twice in its claims/,
   ],
 ];
 

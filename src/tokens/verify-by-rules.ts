@@ -3,7 +3,6 @@ import { DeployerError } from "../core/errors.ts";
 import type { Log } from "../core/ports.ts";
 import { type Issuer, type KeyIssuer, matchRules, type OidcIssuer } from "../core/rules.ts";
 import { checkClaims, type ClaimRules } from "./claims.ts";
-import { duplicateKey } from "./duplicate-keys.ts";
 import type { IssuerKeys } from "./issuers.ts";
 import { checkAlgorithm, isSignedBy, type Jws, parseJws, readClaims, unverifiedIssuer } from "./jws.ts";
 import { checkOidcClaims } from "./oidc-claims.ts";
@@ -44,8 +43,6 @@ export function createRuledVerifier(options: RuledVerifierOptions): Verify {
   async function byIdentity(jws: Jws, issuer: OidcIssuer): Promise<Caller> {
     await checkSignature(jws, issuer, keys);
     const claims = readClaims(jws);
-    const twice = duplicateKey(jws.payload.toString());
-    if (twice !== undefined) throw refused(`claim ${shown(twice)} is there twice`);
     const isBound = issuer.isBound || claimRules.strict === true;
     const token = checkOidcClaims(claims, { audience: issuer.audience, isBound }, now());
     const { may, misses, renamed: others } = matchRules(issuer.rules, claims);

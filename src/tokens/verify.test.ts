@@ -66,12 +66,8 @@ test.each([
   ["nbf may lie 30 s ahead", { ...claims, nbf: NOW + 30 }],
   ["iat may lie 30 s ahead", { ...claims, iat: NOW + 30 }],
   ["nbf and iat may be long past", { ...claims, nbf: 0, iat: -1 }],
-  [
-    "of a duplicate claim the last counts (RFC 7519 section 4)",
-    `{"exp":1,"iss":"old","exp":${NOW + 300},"iss":"new"}`,
-  ],
 ])("%s", async (_, body) => {
-  expect((await verify(forge(rsa, header, body))).issuer).toMatch(/^(github-actions|new)$/);
+  expect((await verify(forge(rsa, header, body))).issuer).toBe("github-actions");
 });
 
 test("jti and req say what a token is bound to, and nothing more is needed", async () => {
@@ -119,7 +115,12 @@ test.each([
   [
     "a duplicate alg, the last one none",
     forge(rsa, '{"alg":"RS256","alg":"none"}', claims),
-    /"none" is invalid/,
+    /^token has "alg" twice in its header/,
+  ],
+  [
+    "a duplicate alg, the last one good",
+    forge(rsa, '{"alg":"none","alg":"RS256"}', claims),
+    /^token has "alg" twice in its header/,
   ],
   [
     "an embedded jwk",
@@ -187,7 +188,17 @@ test.each([
   [
     "a duplicate exp, the last one past",
     forge(rsa, header, `{"iss":"a","exp":${NOW + 300},"exp":${NOW - 1}}`),
-    /^expired/,
+    /^token has "exp" twice in its claims/,
+  ],
+  [
+    "a duplicate exp, the last one good",
+    forge(rsa, header, `{"iss":"a","exp":1,"exp":${NOW + 300}}`),
+    /^token has "exp" twice in its claims/,
+  ],
+  [
+    "a duplicate claim that nobody asks for, spelt in two ways",
+    forge(rsa, header, `{"iss":"a","exp":${NOW + 300},"sub":"a","s\\u0075b":"b"}`),
+    /^token has "sub" twice in its claims/,
   ],
   ["no iss", forge(rsa, header, { exp: NOW + 300 }), /^claim iss/],
   ["iss empty", forge(rsa, header, { ...claims, iss: "" }), /^claim iss/],

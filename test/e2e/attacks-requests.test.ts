@@ -57,6 +57,7 @@ test.each(SERVICES)("the service %j is unknown, and said in one line", async (se
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const IMAGES: ((repository: string) => string)[] = [
+  () => "",
   () => "--help",
   () => "-web:v1",
   () => "$(reboot)",
@@ -85,11 +86,10 @@ test.each(IMAGES.map((image) => [image("host/web"), image] as const))(
   async (_, make) => {
     const image = make(world.aws.repository("web"));
     const reply = await deploy(encoded({ service: "web", image }));
-    const hint = image.includes("$") ? " (single quotes in your shell?)" : "";
-    expect([reply.status, reply.text]).toEqual([
-      422,
-      `image ${JSON.stringify(image)} is not an image reference${hint}\n`,
-    ]);
+    const said = `image ${JSON.stringify(image)} is not an image reference${hintFor(image)}\n`;
+    expect([reply.status, reply.text]).toEqual([422, said]);
+    const oneOfMany = await deploy(encoded({ services: ["web"], images: { web: image } }));
+    expect([oneOfMany.status, oneOfMany.text]).toEqual([422, said]);
   },
 );
 
@@ -176,6 +176,11 @@ test("none of it touched a container, and the daemon still lives", async () => {
   expect(lines.filter(({ level }) => level === "error" || level === "fatal")).toEqual([]);
   expect(world.daemon.noise()).toBe("");
 });
+
+function hintFor(image: string): string {
+  if (image === "") return " (is the variable set?)";
+  return image.includes("$") ? " (single quotes in your shell?)" : "";
+}
 
 function deploy(body: string | Uint8Array, headers: (readonly [string, string])[] = []): Promise<RawReply> {
   return ask(world.daemon.port, {
