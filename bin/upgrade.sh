@@ -14,7 +14,7 @@
 #   DEPLOYER_REPOSITORY     owner/name on GitHub
 #   DEPLOYER_RELEASES_URL   where releases are, instead of https://github.com/<owner>/<name>/releases
 #   DEPLOYER_UNIT           the systemd unit (deployer)
-#   DEPLOYER_URL            where the daemon answers (from the running daemon's PORT and BIND_ADDRESS)
+#   DEPLOYER_URL            where the daemon answers (from the running daemon's PORT, BIND_ADDRESS and TLS_CERT_FILE)
 #   DEPLOYER_HEALTH_SECONDS how long the new program may take to answer (30)
 #
 # Exit: 0 upgraded, or that version runs already; 1 nothing was changed; 2 usage; 3 the previous program was put back;
@@ -216,21 +216,31 @@ becomes_healthy() {
 
 healthy() { [[ "$(get health)" == "deployer healthy" ]]; }
 
-get() { curl --noproxy '*' --fail --silent --max-time 2 "${DEPLOYER_URL:-$(daemon_url)}/$1" || true; }
+get() {
+  if [[ -n "${DEPLOYER_URL:-}" ]]; then
+    ask "$DEPLOYER_URL/$1"
+  else
+    # The certificate names the host, not this address, which only the daemon answers at; nothing secret is sent.
+    ask --insecure "$(daemon_url)/$1"
+  fi
+}
+
+ask() { curl --noproxy '*' --fail --silent --max-time 2 "$@" || true; }
 
 # The address as the running daemon was told it, wherever its unit has it from.
 daemon_url() {
-  local pid port="" address=""
+  local pid port="" address="" scheme=http
   pid="$(unit_property MainPID)"
   if [[ "$pid" =~ ^[1-9][0-9]*$ ]]; then
     port="$(variable_of "$pid" PORT)"
     address="$(variable_of "$pid" BIND_ADDRESS)"
+    [[ -z "$(variable_of "$pid" TLS_CERT_FILE)" ]] || scheme=https
   fi
   case "$address" in
     "" | 0.0.0.0 | "::") address=127.0.0.1 ;;
     *:*) address="[$address]" ;;
   esac
-  echo "http://$address:${port:-$default_port}"
+  echo "$scheme://$address:${port:-$default_port}"
 }
 
 variable_of() {

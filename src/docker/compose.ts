@@ -9,6 +9,7 @@ import { writeFileAtomically } from "../system/files.ts";
 import { newId } from "../system/id.ts";
 import type { Run, RunResult } from "../system/run.ts";
 import { complaint, hasNoCompose } from "./complaint.ts";
+import { placed } from "./complaint-place.ts";
 import {
   type CommandLine,
   type ComposeFiles,
@@ -90,7 +91,8 @@ export function createCompose({ composeFile, stateDir, env, run, log }: ComposeO
         run({ argv, env, deadlineMs: CONFIG_DEADLINE_MS, maxOutputBytes: MAX_CONFIG_BYTES }),
       );
       if (result.exitCode === 0) return result.stdout;
-      throw new DeployerError("compose_file", `compose file ${composeFile}: ${complaint(result)}`);
+      const text = placed(complaint(result), composeFile);
+      throw new DeployerError("compose_file", `compose file ${composeFile}: ${text}`);
     }
   }
 

@@ -10,13 +10,18 @@ import { waitFor } from "../support/wait.ts";
 const MEND_DEADLINE = 60_000;
 const SUCCESS = "deploy request successful for service web\n";
 
+/** The project's name stands in the first line. */
 const BROKEN: [what: string, text: (image: string) => string, says: RegExp][] = [
   [
     "broken YAML",
     (image) => `services:\n  web:\n    image: ${image}\n\tports: []\n`,
     /docker-compose\.yml: yaml: line \d: found a tab character/,
   ],
-  ["an unknown key", (image) => `services:\n  web:\n    imaje: ${image}\n`, /docker-compose\.yml: .*imaje/],
+  [
+    "an unknown key",
+    (image) => `services:\n  web:\n    imaje: ${image}\n`,
+    /docker-compose\.yml:4: services\.web .*imaje/,
+  ],
 ];
 
 test.each(BROKEN)(

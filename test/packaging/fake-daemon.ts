@@ -1,8 +1,11 @@
-/** Stands in for the daemon: answers /health and /version as it is told, on PORT. Arguments: version, health words. */
+/** Stands in for the daemon: answers /health and /version as it is told, on PORT, by TLS where it is given a certificate. Arguments: version, health words. */
 const [version = "", health = ""] = process.argv.slice(2);
 if (health === "dies") process.exit(1);
 
+const [cert, key] = [process.env["TLS_CERT_FILE"], process.env["TLS_KEY_FILE"]];
+
 Bun.serve({
+  ...(cert && key ? { tls: { cert: Bun.file(cert), key: Bun.file(key) } } : {}),
   port: Number(process.env["PORT"]),
   hostname: "127.0.0.1",
   fetch(request) {

@@ -36,10 +36,14 @@ export class Host implements Disposable {
   readonly binary = join(this.folder, "deployer");
   readonly #bin = join(this.folder, "bin");
   readonly #port = freePort();
+  readonly #url: string;
 
-  constructor(text: string) {
+  /** @param tls the daemon's certificate and key, PEM: it then answers by HTTPS alone */
+  constructor(text: string, tls?: { certificate: string; key: string }) {
     mkdirSync(this.#bin);
-    this.#executable("systemctl", systemctl(this.folder, this.binary, this.#port));
+    this.#url = `${tls === undefined ? "http" : "https"}://127.0.0.1:${this.#port}`;
+    const environment = [`PORT=${this.#port}`, ...(tls === undefined ? [] : this.#writeTls(tls))];
+    this.#executable("systemctl", systemctl(this.folder, this.binary, environment.join(" ")));
     writeFileSync(this.binary, text);
     chmodSync(this.binary, 0o755);
     this.systemctl("restart");
@@ -92,8 +96,9 @@ export class Host implements Disposable {
   }
 
   async runningVersion(): Promise<string> {
-    const reply = await fetch(`http://127.0.0.1:${this.#port}/version`, {
+    const reply = await fetch(`${this.#url}/version`, {
       signal: AbortSignal.timeout(2000),
+      tls: { rejectUnauthorized: false },
     });
     return (await reply.text()).trim();
   }
@@ -103,13 +108,20 @@ export class Host implements Disposable {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  #writeTls({ certificate, key }: { certificate: string; key: string }): string[] {
+    const [cert, secret] = [join(this.folder, "tls.crt"), join(this.folder, "tls.key")];
+    writeFileSync(cert, certificate);
+    writeFileSync(secret, key);
+    return [`TLS_CERT_FILE=${cert}`, `TLS_KEY_FILE=${secret}`];
+  }
+
   #executable(name: string, text: string): void {
     writeFileSync(join(this.#bin, name), text);
     chmodSync(join(this.#bin, name), 0o755);
   }
 }
 
-function systemctl(folder: string, binary: string, port: number): string {
+function systemctl(folder: string, binary: string, environment: string): string {
   return `#!/bin/bash
 pid=$(cat ${folder}/pid 2>/dev/null)
 echo "$*" >>${folder}/systemctl.log
@@ -126,7 +138,7 @@ case "$1 $2 $3" in
 restart*)
   stop
   cd /
-  PORT=${port} setsid ${binary} </dev/null >${folder}/daemon.log 2>&1 &
+  ${environment} setsid ${binary} </dev/null >${folder}/daemon.log 2>&1 &
   echo $! >${folder}/pid ;;
 stop*) stop ;;
 esac

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { chmodSync, lstatSync, readlinkSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { createTestCa } from "../support/test-ca.ts";
 import { Host, program } from "./host.ts";
 import { Releases } from "./releases.ts";
 
@@ -61,6 +62,26 @@ test.concurrent(
     expect(output).toContain("v1.0.0 runs already");
     expect(exitCode).toBe(0);
     expect(restartsOf(host)).toBe(restarts);
+  },
+  DEADLINE,
+);
+
+test.concurrent(
+  "a daemon that answers by HTTPS alone is found there, whatever name its certificate has",
+  async () => {
+    using ca = await createTestCa();
+    using releases = new Releases();
+    releases.add("v1.0.0", { "deployer-service": OLD });
+    releases.add("v1.1.0", { "deployer-service": NEW });
+    releases.add("v1.2.0", { "deployer-service": program("v1.2.0", "unhealthy") });
+    using host = new Host(OLD, await ca.issue("deploy.example"));
+
+    expect((await host.upgrade(releases.url, ["v1.1.0"])).exitCode).toBe(0);
+    expect(await host.runningVersion()).toBe("v1.1.0");
+    expect((await host.upgrade(releases.url, ["v1.1.0"])).output).toContain("v1.1.0 runs already");
+    const { exitCode, output } = await host.upgrade(releases.url, ["v1.2.0"]);
+    expect(output).toContain("the previous program is back and healthy");
+    expect(exitCode).toBe(3);
   },
   DEADLINE,
 );
