@@ -5,6 +5,7 @@ import type { Acceptance, Progress, Store } from "../core/store.ts";
 import { createGuards } from "./guards.ts";
 import { selectParts } from "./parts.ts";
 import { type DeploymentRow, parseDiagnoses, parseProgress, toPartRow, toRow, toSummary } from "./rows.ts";
+import { transaction } from "./transaction.ts";
 
 type Deployments = Pick<
   Store,
@@ -77,8 +78,8 @@ export function createDeployments(database: Database): Deployments {
     ...toSummary(row, partsOf.all(row.id)),
     diagnoses: parseDiagnoses(selectDiagnoses.get(row.id)?.containers),
   });
-  const update = database.transaction(change);
-  const insert = database.transaction((deployment: Deployment, acceptance?: Acceptance) => {
+  const update = transaction(database, change);
+  const insert = transaction(database, (deployment: Deployment, acceptance?: Acceptance) => {
     add(deployment);
     if (acceptance === undefined) return;
     for (const other of acceptance.superseded) change(other);
@@ -87,8 +88,8 @@ export function createDeployments(database: Database): Deployments {
   });
 
   return {
-    insert: (deployment, acceptance) => insert.immediate(deployment, acceptance),
-    update: (deployment) => update.immediate(deployment),
+    insert: (deployment, acceptance) => insert(deployment, acceptance),
+    update: (deployment) => update(deployment),
     find(id) {
       const row = select.get(id);
       return row === null ? undefined : whole(row);

@@ -4,6 +4,7 @@ import type { Deployment } from "../core/deployment.ts";
 import type { Run } from "../core/order.ts";
 import type { KeyKind, SpentKey } from "../core/repeat.ts";
 import type { Store } from "../core/store.ts";
+import { transaction } from "./transaction.ts";
 
 type Guards = Pick<Store, "spentKey" | "spendKeys" | "guard" | "guards" | "dropGuards"> & {
   /** Forgets keys that have expired, and keeps those that this deployment was asked for with. */
@@ -39,13 +40,13 @@ export function createGuards(database: Database): Guards {
   );
   const deleteGuards = database.query("DELETE FROM guards WHERE service = ?");
 
-  const keep = database.transaction((keys: readonly SpentKey[], deployment: string) => {
+  const keep = transaction(database, (keys: readonly SpentKey[], deployment: string) => {
     for (const key of keys) replaceKey.run({ ...key, deployment });
   });
 
   return {
     spentKey: ({ kind, owner, key }, now) => selectKey.get(owner, kind, key, now) ?? undefined,
-    spendKeys: (keys, deployment) => keep.immediate(keys, deployment),
+    spendKeys: (keys, deployment) => keep(keys, deployment),
     guard(service, workflow) {
       const found = selectGuard.get(service, workflow);
       return found === null ? undefined : { run: runOf(found), deployment: found.deployment };

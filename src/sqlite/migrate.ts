@@ -10,6 +10,7 @@ import traffic from "./migrations/0006_traffic.sql" with { type: "text" };
 import readOutput from "./migrations/0007_read_output.sql" with { type: "text" };
 import once from "./migrations/0008_once.sql" with { type: "text" };
 import from from "./migrations/0009_from.sql" with { type: "text" };
+import { transaction } from "./transaction.ts";
 
 /** In order; the database's `user_version` is the number of those applied. */
 const MIGRATIONS: readonly string[] = [
@@ -35,7 +36,7 @@ export function migrate(database: Database, path: string): void {
   }
   for (const [index, sql] of MIGRATIONS.entries()) {
     if (index < applied) continue;
-    database.transaction(() => {
+    transaction(database, () => {
       database.run(sql);
       database.run(`PRAGMA user_version = ${index + 1}`);
     })();

@@ -4,6 +4,7 @@ import { z } from "zod";
 
 import type { History } from "../core/history.ts";
 import { KEPT_REJECTIONS, type Rejection } from "../core/rejection.ts";
+import { transaction } from "./transaction.ts";
 
 type Row = Omit<Rejection, "verified" | "claims"> & { verified: number; claims: string | null };
 
@@ -22,12 +23,12 @@ export function createRejected(database: Database): Pick<History, "addRejections
   const select = database.query<Row, [number]>(
     "SELECT at, remote, method, path, code, cause, verified, claims, unlisted FROM rejected ORDER BY seq DESC LIMIT ?",
   );
-  const add = database.transaction((rejections: readonly Rejection[]) => {
+  const add = transaction(database, (rejections: readonly Rejection[]) => {
     for (const rejection of rejections) insert.run(toRow(rejection));
     deleteOld.run();
   });
   return {
-    addRejections: (rejections) => add.immediate(rejections),
+    addRejections: (rejections) => add(rejections),
     rejections: (limit) => select.all(limit).map(fromRow),
   };
 }

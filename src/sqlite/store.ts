@@ -13,6 +13,7 @@ import { refusal } from "./refusal.ts";
 import { parseLook } from "./rows.ts";
 import { assertSound, closeSound, howLeft, noteBoot } from "./soundness.ts";
 import { createVersions } from "./versions.ts";
+import { transaction } from "./transaction.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
 const FILE = "deployer.db";
@@ -34,6 +35,7 @@ export function openStore(stateDir: string, boot: string = bootId()): OpenStore 
 
   const selectFact = database.query<{ value: string }, [string]>("SELECT value FROM facts WHERE name = ?");
   const replaceFact = database.query("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)");
+  const check = transaction(database, () => replaceFact.run("checked", ""));
   return {
     ...createHistory(database),
     ...createDeployments(database),
@@ -46,7 +48,7 @@ export function openStore(stateDir: string, boot: string = bootId()): OpenStore 
     saveProjectName: (name: string) => void replaceFact.run("project", name),
     hadRules: () => selectFact.get("rules") !== null,
     noteRules: () => void replaceFact.run("rules", ""),
-    check: () => database.transaction(() => replaceFact.run("checked", "")).immediate(),
+    check: () => void check(),
     close: () => closeSound(database, path),
   };
 }
@@ -55,6 +57,7 @@ function open(path: string, boot: string): Database {
   let database: Database | undefined;
   try {
     const left = howLeft(path);
+    // Without `safeIntegers`: every number in it was a safe integer of ours (times in ms, checked run numbers, counts).
     database = new Database(path, { create: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     database.run("PRAGMA journal_mode = WAL");

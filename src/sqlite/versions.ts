@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
 
 import type { Commit, Origin, Pin, Store, Version } from "../core/store.ts";
+import { transaction } from "./transaction.ts";
 
 type Versions = Pick<
   Store,
@@ -61,7 +62,7 @@ export function createVersions(database: Database): Versions {
      WHERE recorded <> ''`,
   );
 
-  const commit = database.transaction((commits: readonly Commit[]) => {
+  const commit = transaction(database, (commits: readonly Commit[]) => {
     for (const { pin, version, origins } of commits) {
       forgetProgress.run(pin.service);
       replacePin.run(pin);
@@ -70,19 +71,19 @@ export function createVersions(database: Database): Versions {
       for (const origin of origins) replaceOrigin.run(origin);
     }
   });
-  const saveOrigins = database.transaction((origins: Origin[]) => {
+  const saveOrigins = transaction(database, (origins: Origin[]) => {
     for (const origin of origins) replaceOrigin.run(origin);
   });
 
   return {
     pins: () => selectPins.all(),
-    commit: (commits) => commit.immediate(commits),
+    commit: (commits) => commit(commits),
     versions: (service) => selectVersions.all({ service: service ?? null }),
     dropVersion: ({ service, deployment }) => void deleteVersion.run(service, deployment),
     dropPin: (service) => void deletePin.run(service),
     origin: (container) => selectOrigin.get(container) ?? undefined,
     origins: () => selectOrigins.all(),
-    saveOrigins: (origins) => saveOrigins.immediate(origins),
+    saveOrigins: (origins) => saveOrigins(origins),
     dropOrigin: (container) => void deleteOrigin.run(container),
     neededRecords: () => new Set(selectNeededRecords.all().map(({ recorded }) => recorded)),
   };

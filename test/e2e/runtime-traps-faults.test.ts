@@ -2,17 +2,19 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { startAlone } from "../contract/refused-start.ts";
+import { run } from "../support/run.ts";
 import { waitFor } from "../support/wait.ts";
 
 const LOG_DEADLINE = 10_000;
-const SOURCE = join(import.meta.dir, "../../src");
+const BUILD_DEADLINE = 60_000;
+const ROOT = join(import.meta.dir, "../..");
 
 /**
- * No caller can make the program throw where nobody catches, as far as is known; so the daemon is run from its source
- * with faults planted beside it.
+ * No caller can make the program throw where nobody catches, as far as is known; so the daemon is built with faults planted
+ * beside it, as the release is built.
  */
 const FAULTS: [what: string, code: string, message: string][] = [
   ["a forgotten promise", `Promise.reject(new Error("planted"))`, "unhandled rejection"],
@@ -22,20 +24,30 @@ const FAULTS: [what: string, code: string, message: string][] = [
   ["a throw in a microtask", `queueMicrotask(() => { throw new Error("planted") })`, "uncaught exception"],
 ];
 
-test.each(FAULTS)("%s is logged, and the daemon goes on", async (_, code, message) => {
-  const dir = mkdtempSync(join(tmpdir(), "dstest-fault-"));
-  try {
-    const program = join(dir, "program");
-    const script = join(dir, "main.ts");
-    writeFileSync(
-      script,
-      `import { environment } from "${SOURCE}/system/environment.ts";
-       import { serve } from "${SOURCE}/cli/serve.ts";
-       process.on("SIGUSR2", () => { ${code} });
-       process.exitCode = await serve(environment, "v1.2.3");
-       process.exit();`,
-    );
-    writeFileSync(program, `#!/bin/sh\nexec "${process.execPath}" "${script}"\n`, { mode: 0o755 });
+const dir = mkdtempSync(join(tmpdir(), "dstest-fault-"));
+const program = join(dir, "deployer-service");
+const wanted = join(dir, "fault");
+
+beforeAll(async () => {
+  const entry = join(dir, "main.ts");
+  writeFileSync(
+    entry,
+    `import { readFileSync } from "node:fs";
+     import { environment } from "${ROOT}/src/system/environment.ts";
+     import { serve } from "${ROOT}/src/cli/serve.ts";
+     const faults = [${FAULTS.map(([, code]) => `() => { ${code} }`).join(", ")}];
+     process.on("SIGUSR2", () => faults[Number(readFileSync("${wanted}", "utf8"))]());
+     void serve(environment, "v1.2.3").then((code) => process.exit(code));`,
+  );
+  await run([process.execPath, `${ROOT}/build.ts`, "--entry", entry, "--outfile", program]);
+}, BUILD_DEADLINE);
+
+afterAll(() => rmSync(dir, { recursive: true }));
+
+test.each(FAULTS.map((fault, index) => [...fault, index] as const))(
+  "%s is logged, and the daemon goes on",
+  async (_, _code, message, index) => {
+    writeFileSync(wanted, String(index));
     await using daemon = await startAlone({ binary: program });
     for (let times = 1; times <= 3; times++) {
       process.kill(daemon.pid, "SIGUSR2");
@@ -45,7 +57,5 @@ test.each(FAULTS)("%s is logged, and the daemon goes on", async (_, code, messag
     }
     expect(await daemon.stop()).toBe(0);
     expect(daemon.noise()).toBe("");
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
-});
+  },
+);

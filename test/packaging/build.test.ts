@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { tool } from "./tool.ts";
 import { ROOT } from "./workflow.ts";
 
 const DEADLINE = 60_000;
@@ -72,11 +73,39 @@ test("a stack names the source file and line", () => {
   expect(run([probe, "fail"]).stderr).toContain("entry.ts:12");
 });
 
+test.each([
+  ["bun-linux-x64-baseline", "Advanced Micro Devices X86-64", "GLIBC_2.2.5"],
+  ["bun-linux-arm64", "AArch64", "GLIBC_2.17"],
+] as const)(
+  "the release's build for %s is of that machine, and needs no newer glibc than Amazon Linux 2 has",
+  (target, machine, some) => {
+    const program = join(folder, target);
+    const { exitCode, stderr } = build("--target", target, "--version", "v9.8.7", "--outfile", program);
+    expect([exitCode, stderr.toString()]).toEqual([0, ""]);
+    expect(run([tool("readelf", "binutils"), "-hW", program]).stdout).toContain(machine);
+    const needs = run([tool("readelf", "binutils"), "-VW", program]).stdout.matchAll(/GLIBC_([\d.]+)/g);
+    const versions = new Set(Array.from(needs, ([name]) => name));
+    expect(versions).toContain(some);
+    expect([...versions].filter((name) => Bun.semver.order(semver(name), "2.26.0") > 0)).toEqual([]);
+  },
+  DEADLINE,
+);
+
+test("the baseline build runs here, and knows its version", () => {
+  expect(run([join(folder, "bun-linux-x64-baseline"), "version"]).stdout).toContain("v9.8.7");
+});
+
 test("an unknown target is refused with the known ones", () => {
   const { exitCode, stderr } = build("--target", "bun-windows-x64");
   expect(exitCode).toBe(2);
   expect(stderr.toString()).toContain("bun-linux-x64-baseline, bun-linux-arm64");
 });
+
+/** "GLIBC_2.17" as "2.17.0" */
+function semver(glibc: string): string {
+  const [major = "0", minor = "0", patch = "0"] = glibc.replace("GLIBC_", "").split(".");
+  return `${major}.${minor}.${patch}`;
+}
 
 function build(...args: string[]) {
   return Bun.spawnSync([process.execPath, "build.ts", ...args], { cwd: ROOT, timeout: DEADLINE });

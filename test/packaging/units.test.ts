@@ -64,6 +64,7 @@ test("the hardened unit works on systemd 219 and leaves the JIT compiler its mem
   expect(unit.get("Group")).toEqual(["docker"]);
   expect(unit.get("PermissionsStartOnly")).toEqual(["true"]);
   expect(unit.get("ExecStartPre")).toEqual([
+    "+/usr/bin/install -d -o deployer -g docker -m 0700 /var/lib/deployer-service",
     "/usr/bin/install -d -o deployer -g docker -m 0700 /var/lib/deployer-service",
   ]);
   expect(unit.get("ProtectSystem")).toEqual(["full", "strict"]);
