@@ -35,8 +35,8 @@ beforeAll(async () => {
     `import { readFileSync } from "node:fs";
      import { environment } from "${ROOT}/src/system/environment.ts";
      import { serve } from "${ROOT}/src/cli/serve.ts";
-     const faults = [${FAULTS.map(([, code]) => `() => { ${code} }`).join(", ")}];
-     process.on("SIGUSR2", () => faults[Number(readFileSync("${wanted}", "utf8"))]());
+     const faults = {${FAULTS.map(([what, code]) => `${JSON.stringify(what)}: () => { ${code} }`).join(", ")}};
+     process.on("SIGUSR2", () => faults[readFileSync("${wanted}", "utf8")]());
      void serve(environment, "v1.2.3").then((code) => process.exit(code));`,
   );
   await run([process.execPath, `${ROOT}/build.ts`, "--entry", entry, "--outfile", program]);
@@ -44,18 +44,15 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-test.each(FAULTS.map((fault, index) => [...fault, index] as const))(
-  "%s is logged, and the daemon goes on",
-  async (_, _code, message, index) => {
-    writeFileSync(wanted, String(index));
-    await using daemon = await startAlone({ binary: program });
-    for (let times = 1; times <= 3; times++) {
-      process.kill(daemon.pid, "SIGUSR2");
-      const faults = () => daemon.log().filter((line) => line.level === "error" && line.message === message);
-      await waitFor("the fault to be logged", LOG_DEADLINE, () => faults().length === times);
-      expect((await daemon.request("GET", "/health")).status).toBe(200);
-    }
-    expect(await daemon.stop()).toBe(0);
-    expect(daemon.noise()).toBe("");
-  },
-);
+test.each(FAULTS)("%s is logged, and the daemon goes on", async (what, _, message) => {
+  writeFileSync(wanted, what);
+  await using daemon = await startAlone({ binary: program });
+  for (let times = 1; times <= 3; times++) {
+    process.kill(daemon.pid, "SIGUSR2");
+    const faults = () => daemon.log().filter((line) => line.level === "error" && line.message === message);
+    await waitFor("the fault to be logged", LOG_DEADLINE, () => faults().length === times);
+    expect((await daemon.request("GET", "/health")).status).toBe(200);
+  }
+  expect(await daemon.stop()).toBe(0);
+  expect(daemon.noise()).toBe("");
+});
