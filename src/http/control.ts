@@ -10,7 +10,7 @@ import { type HttpContext, IDLE_SECONDS } from "./context.ts";
 import { deploymentJson } from "./deployment-json.ts";
 import { replyJson } from "./reply.ts";
 import type { Route } from "./server.ts";
-import { holdTurn } from "./turn.ts";
+import { type Alone, holdTurn } from "./turn.ts";
 
 /** What commands on this host may do beside what tokens are for. */
 export type Host = {
@@ -24,11 +24,7 @@ export type Host = {
   /** What the daemon needs, judged in its own environment. */
   checks(): AsyncIterable<{ name: string; ok: boolean; detail: string }>;
   compose(): ComposePlace;
-  /**
-   * Has the project to itself until `task` has ended, which it must when its signal aborts: nothing is deployed meanwhile.
-   * Errors: the reason of `signal`, when it aborts before that turn has come.
-   */
-  alone(task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
+  alone: Alone;
 };
 
 /** How the daemon calls Compose; its environment is to be had from the kernel, by those who may see it. */
@@ -54,7 +50,7 @@ export function controlRoutes(host: Host): Route[] {
     ["GET", "/rejected", (c) => getRejected(c, host)],
     ["GET", "/check", (c) => getCheck(c, host)],
     ["GET", "/compose", (c) => getCompose(c, host)],
-    ["POST", "/compose/turn", (c) => holdTurn(c, host)],
+    ["POST", "/compose/turn", (c) => holdTurn(c, host.alone)],
   ];
 }
 

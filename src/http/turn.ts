@@ -1,5 +1,10 @@
 import type { HttpContext } from "./context.ts";
-import type { Host } from "./control.ts";
+
+/**
+ * Has the project to itself until `task` has ended, which it must when its signal aborts: nothing is deployed meanwhile.
+ * Errors: the reason of `signal`, when it aborts before that turn has come.
+ */
+export type Alone = (task: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>;
 
 /** What the body says when the turn has come. */
 const COME = "turn\n";
@@ -8,13 +13,13 @@ const COME = "turn\n";
  * `POST /compose/turn`: a body that stays open. Its only line comes when no deployment is at work; from then on none begins
  * until the caller closes the connection, however that comes about: the kernel closes it for a caller that was killed.
  */
-export function holdTurn(c: HttpContext, host: Pick<Host, "alone">): Response {
+export function holdTurn(c: HttpContext, alone: Alone): Response {
   const gone = new AbortController();
   const signal = AbortSignal.any([c.req.raw.signal, gone.signal]);
   c.env.closeAfterIdle(0);
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      const held = host.alone(async (signal) => {
+      const held = alone(async (signal) => {
         controller.enqueue(new TextEncoder().encode(COME));
         await aborted(signal);
       }, signal);
