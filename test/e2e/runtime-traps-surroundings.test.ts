@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -15,8 +16,10 @@ import { expect, test } from "bun:test";
 import { launcher } from "../contract/launcher.ts";
 import { startAlone } from "../contract/refused-start.ts";
 import type { Daemon } from "../support/daemon.ts";
+import { type Connection, connect } from "../support/raw-http.ts";
 import { attempt, BASE_ENV, run } from "../support/run.ts";
 import { stage } from "../support/stage.ts";
+import { waitFor } from "../support/wait.ts";
 
 const RUN_DEADLINE = 20_000;
 /** Each leaves a line in the log: more than a pipe holds. */
@@ -117,7 +120,6 @@ const OUTPUTS: [what: string, redirect: string][] = [
   ["stdout the reader of which is gone", "> >(true)"],
   ["stdout that is full", "> /dev/full"],
   ["stdout that is closed", ">&-"],
-  ["stderr nobody reads", `2> ${NOBODY_READS}`],
 ];
 
 test.each(OUTPUTS)("a %s costs the log, and nothing else", async (_, redirect) => {
@@ -131,6 +133,33 @@ test.each(OUTPUTS)("a %s costs the log, and nothing else", async (_, redirect) =
   expect(await daemon.stop()).toBe(0);
   await using again = await daemon.startAgain();
   expect((await again.request("GET", "/health")).status).toBe(200);
+});
+
+/** Takes what a pipe holds: whoever writes one byte more waits for ever. */
+const FULL = `exec 3> ${NOBODY_READS}; dd if=/dev/zero of=/dev/fd/3 bs=4096 oflag=nonblock 2>/dev/null`;
+/** The runtime has words of its own, on stderr, for a request that does not end; it gives one about 12 s. */
+const UNENDING = [
+  "POST /deploy HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+  "POST /deploy HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+];
+const CUT_DEADLINE = 30_000;
+
+test("a full stderr that nobody reads costs nothing, whatever the runtime has to say there", async () => {
+  await using wrapper = launcher(`${FULL}; exec "$PROGRAM" 2>&3 3>&-`);
+  await using daemon = await startAlone({ binary: wrapper.path, env: { PROGRAM: stage().binary } });
+  const pipe = readlinkSync(`/proc/${daemon.pid}/fd/2`);
+  expect(pipe).toStartWith("pipe:");
+  await using stack = new AsyncDisposableStack();
+  const connections: Connection[] = [];
+  for (const bytes of [...UNENDING, "no HTTP at all\r\n\r\n"]) {
+    const connection = stack.use(await connect(daemon.port));
+    connection.send(bytes);
+    connections.push(connection);
+  }
+  await waitFor("the runtime to cut them", CUT_DEADLINE, () => connections.every((one) => one.isClosed()));
+  await sendLogged(daemon, 100);
+  expect((await daemon.request("GET", "/health")).status).toBe(200);
+  expect(await daemon.stop()).toBe(0);
 });
 
 test("all of stdin, stdout and stderr closed: it serves", async () => {
