@@ -71,10 +71,10 @@ test.concurrent.each(ATTACKS)(
 
 /** `GET /health` again and again, each on a connection of its own as another caller has. */
 function askMeanwhile(daemon: Daemon): { end(): Promise<number[]> } {
-  let isOver = false;
+  const over = new AbortController();
   const asking = (async () => {
     const statuses: number[] = [];
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const headers = { Connection: "close" };
       statuses.push((await daemon.request("GET", "/health", { headers, deadline: OTHERS_DEADLINE })).status);
       await Bun.sleep(OTHERS_PAUSE);
@@ -84,7 +84,7 @@ function askMeanwhile(daemon: Daemon): { end(): Promise<number[]> } {
   asking.catch(() => undefined);
   return {
     end() {
-      isOver = true;
+      over.abort();
       return asking;
     },
   };
