@@ -48,9 +48,10 @@ const e2e = testFiles("test").filter((file) => !unit.includes(file));
 
 try {
   if (unit.length + e2e.length === 0) fail(`no test file has ${parts.join(" or ")} in its path`);
-  // The one keeps a core busy, the other waits for packages and disks.
-  const [env] = await Promise.all([e2e.length > 0 ? setUp() : undefined, runUnitTests()]);
-  if (env !== undefined && !interruption.signal.aborted) await runEndToEndTests(env);
+  // These keep a core busy; the set-up waits for packages and disks, and the first end-to-end tests mostly for time to pass.
+  const unitTests = runUnitTests();
+  const ready = e2e.length > 0 ? setUp() : undefined;
+  await Promise.all([unitTests, ready?.then((env) => runEndToEndTests(env, unitTests))]);
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));
 } finally {
@@ -69,7 +70,7 @@ async function runUnitTests(): Promise<void> {
   add(result, "unit tests");
 }
 
-async function runEndToEndTests(env: Record<string, string>): Promise<void> {
+async function runEndToEndTests(env: Record<string, string>, unitTests: Promise<void>): Promise<void> {
   const idle = named(IDLE);
   const long = named(LONG);
   const busy = [...long, ...e2e.filter((file) => !idle.includes(file) && !long.includes(file))];
@@ -83,7 +84,10 @@ async function runEndToEndTests(env: Record<string, string>): Promise<void> {
       else failed.push({ file, result });
     }
   }
-  await Promise.all([work(idle), ...Array.from({ length: BUSY_PROCESSES }, () => work(busy))]);
+  const whenQuiet = unitTests.then(() =>
+    Promise.all(Array.from({ length: BUSY_PROCESSES }, () => work(busy))),
+  );
+  await Promise.all([work(idle), whenQuiet]);
   const areFew = failed.length <= JUDGED_ALONE;
   for (const { file, result } of failed)
     add(areFew && !interruption.signal.aborted ? await judgeAlone(file, env) : result, file);
