@@ -16,7 +16,16 @@ const E2E_TIMEOUT = 120_000;
 /** End-to-end files at a time; each has projects, ports and folders of its own. */
 const BUSY_PROCESSES = 3;
 /** Those that mostly wait for deadlines, retries and drains to pass: one at a time, beside the others. */
-const IDLE = ["stop-late", "edge-load", "demo", "registry-cut", "host-commands", "runtime-traps-waiting"];
+const IDLE = [
+  "stop-late",
+  "registry-cut",
+  "runtime-traps-waiting",
+  "runtime-traps-surroundings",
+  "attacks-connections",
+  "host-commands",
+  "demo",
+  "edge-load",
+];
 /** The longest, begun first: none of them is left to run alone at the end. */
 const LONG = ["kill-rolling", "kill-recreate", "faults-operator", "failed-deploy", "compose-up", "ungated"];
 /** How often dockerd tries a layer again: once costs a hopeless pull 5 s, its usual five times 75 s. */

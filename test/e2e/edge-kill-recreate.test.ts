@@ -5,7 +5,7 @@ import { killAtMoves } from "../support/edge-kill-lane.ts";
 import { buildWithStopPoints } from "../support/kill-lane.ts";
 import { describeSteps, stepsOfToday } from "../support/kill-steps.ts";
 
-const DEADLINE = 240_000;
+const DEADLINE = 480_000;
 const LANES = 2;
 const FEWEST = 6;
 

@@ -6,7 +6,7 @@ import { deployTo, deployWell, failuresOf, routedService } from "../support/rout
 const PER_SECOND = 300;
 const DEPLOYMENTS = 10;
 const OF_PAIR = 100;
-const DEADLINE = 180_000;
+const DEADLINE = 480_000;
 
 test(
   "ten rolling deployments under load: no request fails, and each deployment tells how many there were",

@@ -5,7 +5,7 @@ import { buildWithStopPoints } from "../support/kill-lane.ts";
 import { expectEnds, expectEveryStep, killAtSteps } from "../support/kill-points.ts";
 import { EVERY_STEP } from "../support/kill-steps.ts";
 
-const DEADLINE = 240_000;
+const DEADLINE = 480_000;
 const LANES = 2;
 
 let binary: string;
