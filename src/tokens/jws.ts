@@ -51,6 +51,7 @@ export function parseJws(token: string): Jws {
 export function checkAlgorithm({ algorithm }: Jws, keys: readonly PublicKey[]): void {
   const accepted: string[] = [...new Set(keys.map((key) => key.algorithm))];
   if (accepted.includes(algorithm)) return;
+  if (accepted.length === 0) throw refused("there is no key to verify it with");
   throw refused(`signing method ${shown(algorithm)} is invalid; it must be ${accepted.join(" or ")}`);
 }
 

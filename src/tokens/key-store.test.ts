@@ -17,12 +17,15 @@ let directory: string;
 let now: number;
 let errors: unknown[];
 let infos: unknown[];
+/** The messages of the errors. */
+let said: string[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "keys-"));
   now = 1_000_000;
   errors = [];
   infos = [];
+  said = [];
 });
 
 afterEach(() => rmSync(directory, { recursive: true }));
@@ -121,7 +124,6 @@ test.each([
   ["half a file", () => put("deployer.pub", publicPem(b).slice(0, 40))],
   ["an empty file", () => put("deployer.pub", "")],
   ["a private key", () => put("deployer.pub", privatePem(b))],
-  ["no file", () => rmSync(join(directory, "deployer.pub"))],
 ])("%s later keeps the old key and is logged once, until it is put right", (_, damage) => {
   const file = put("deployer.pub", publicPem(a));
   const store = open(file);
@@ -158,20 +160,53 @@ test("in a directory a broken file keeps its own key, new ones count, and a remo
   expect(errors).toHaveLength(1);
 });
 
-test("a directory that was emptied keeps its keys", () => {
-  put("a.pem", publicPem(a));
-  const store = open(directory);
-  rmSync(join(directory, "a.pem"));
-  expect(names(later(store))).toEqual(["a"]);
-  expect(errors).toHaveLength(1);
+test.each([
+  ["the only file", () => put("deployer.pub", publicPem(a)), "deployer.pub"],
+  [
+    "the last file of a directory",
+    () => {
+      put("deployer.pub", publicPem(a));
+      return directory;
+    },
+    "deployer.pub",
+  ],
+  [
+    "the directory itself",
+    () => {
+      mkdirSync(join(directory, "keys"));
+      put("keys/deployer.pub", publicPem(a));
+      return join(directory, "keys");
+    },
+    "keys",
+  ],
+])("%s taken away revokes its key, says so once, and a new one counts", (_, make, taken) => {
+  const path = make();
+  const store = open(path);
+  rmSync(join(directory, taken), { recursive: true });
+  for (let second = 0; second < 3; second++) expect(names(later(store))).toEqual([]);
+  expect(said).toEqual(["no verification key is left: every token is refused"]);
+  if (taken === "keys") mkdirSync(path);
+  put(taken === "keys" ? "keys/new.pub" : "deployer.pub", publicPem(b));
+  expect(names(later(store))).toEqual(["b"]);
 });
 
-test("a directory whose only key file is a new, broken one keeps the keys it had", () => {
+test("a directory whose only key file is a new, broken one has no key any more", () => {
   put("a.pem", publicPem(a));
   const store = open(directory);
   rmSync(join(directory, "a.pem"));
   put("b.pem", publicPem(b).slice(0, 40));
-  expect(names(later(store))).toEqual(["a"]);
+  expect(names(later(store))).toEqual([]);
+  expect(errors).toEqual([{ path: directory, problems: [expect.stringContaining("b.pem: ")] }]);
+});
+
+test("too many files later leave the keys as they were, but for one that is taken away", () => {
+  put("a.pem", publicPem(a));
+  put("b.pem", publicPem(b));
+  const store = open(directory);
+  many(17);
+  expect(names(later(store))).toEqual(["a", "b"]);
+  rmSync(join(directory, "a.pem"));
+  expect(names(later(store))).toEqual(["b"]);
 });
 
 test.each([
@@ -207,7 +242,10 @@ function open(path: string): KeyStore {
     now: () => now,
     log: {
       info: (_, fields) => infos.push(fields),
-      error: (_, fields) => errors.push(fields),
+      error: (message, fields) => {
+        said.push(message);
+        errors.push(fields);
+      },
     },
   });
 }

@@ -29,9 +29,8 @@ export type KeyStoreOptions = {
 /**
  * Reads the verification keys and follows their changes. Throws `config`, naming every file and what is wrong with it.
  *
- * After that nothing throws: a file that has become unusable keeps the key it had, and a path that gives no key at all
- * keeps them all; each such problem is logged once. A file taken out of a directory takes its key with it, even while
- * another file is broken: that is how a key is revoked.
+ * After that nothing throws: a file that has become unusable keeps the key it had, and that is logged once. A file that is
+ * gone takes its key with it, also the last one, and even while another file is broken: that is how a key is revoked.
  */
 export function openKeyStore({ path, log, setting, now = Date.now }: KeyStoreOptions): KeyStore {
   let { files, problems } = readKeyFiles(path, []);
@@ -59,9 +58,13 @@ export function openKeyStore({ path, log, setting, now = Date.now }: KeyStoreOpt
       keys = distinct(files);
       logKeys();
     }
-    if (problems.length > 0 && problems.join("; ") !== said) {
-      log.error("verification keys cannot be re-read; those known before stay in use", { path, problems });
-    }
+    if (problems.length > 0 && problems.join("; ") !== said) log.error(trouble(), { path, problems });
+  }
+
+  function trouble(): string {
+    return files.length === 0
+      ? "no verification key is left: every token is refused"
+      : "verification keys cannot be re-read; those known before stay in use";
   }
 
   function logKeys(): void {
@@ -81,40 +84,35 @@ type KeyFiles = { files: readonly KeyFile[]; problems: string[] };
 function readKeyFiles(path: string, before: readonly KeyFile[]): KeyFiles {
   const problems: string[] = [];
   const files: KeyFile[] = [];
-  let names: string[];
-  try {
-    names = listKeyFiles(path);
-  } catch (error) {
-    return { files: before, problems: [`${path}: ${reason(error)}`] };
-  }
-  for (const file of names) {
+  for (const file of listKeyFiles(path, before, problems)) {
     const known = before.find((one) => one.file === file);
     try {
       const text = readKeyFile(file);
       files.push(known?.text === text ? known : { file, text, key: readPublicKey(text) });
     } catch (error) {
       problems.push(`${file}: ${reason(error)}`);
-      if (known !== undefined) files.push(known);
+      if (known !== undefined && !isGone(error)) files.push(known);
     }
   }
-  return { files: files.length > 0 ? files : before, problems };
+  return { files, problems };
 }
 
-function listKeyFiles(path: string): string[] {
-  if (!statSync(path).isDirectory()) return [path];
-  const names = readdirSync(path)
-    .filter((name) => KEY_FILE.test(name))
-    .toSorted();
-  if (names.length === 0) {
-    throw new DeployerError("config", "the directory holds no *.pem, *.pub, *.crt or *.cer file");
+/** @param problems what is wrong with the path itself is added to them; those of the keys known before are then asked again */
+function listKeyFiles(path: string, before: readonly KeyFile[], problems: string[]): string[] {
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    const names = readdirSync(path)
+      .filter((name) => KEY_FILE.test(name))
+      .toSorted();
+    if (names.length === 0)
+      problems.push(`${path}: the directory holds no *.pem, *.pub, *.crt or *.cer file`);
+    if (names.length <= MAX_FILES) return names.map((name) => join(path, name));
+    problems.push(`${path}: the directory holds ${names.length} key files, more than ${MAX_FILES}`);
+  } catch (error) {
+    problems.push(`${path}: ${reason(error)}`);
+    if (isGone(error)) return [];
   }
-  if (names.length > MAX_FILES) {
-    throw new DeployerError(
-      "config",
-      `the directory holds ${names.length} key files, more than ${MAX_FILES}`,
-    );
-  }
-  return names.map((name) => join(path, name));
+  return before.map(({ file }) => file);
 }
 
 function readKeyFile(file: string): string {
@@ -136,6 +134,10 @@ function reason(error: unknown): string {
     default:
       return `cannot be read (${systemCode(error)})`;
   }
+}
+
+function isGone(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes(systemCode(error) ?? "");
 }
 
 function systemCode(error: unknown): string | undefined {

@@ -84,6 +84,12 @@ function writeRules(images: string): void {
 
 type Sent = { method: string; target: string; body: string; token: string };
 
+async function untilRefused(by: { keys: KeyPair }): Promise<void> {
+  await waitFor("the key to be refused", CHANGE_DEADLINE, async () =>
+    Bun.deepEquals(await answer(await signed({ service: "web" }, by)), UNAUTHORIZED),
+  );
+}
+
 /** As the Action signs with a key: for this one request, once. */
 async function signed(body: object, { target = "/deploy", keys = ci } = {}): Promise<Sent> {
   const text = JSON.stringify(body);
@@ -206,11 +212,14 @@ const SECTIONS: Record<string, () => Promise<void>> = {
       await answer(await signed({ service: "web", image: `${image("v1")} --privileged` }, stolen)),
     ).toEqual([422, expect.stringContaining("is not an image reference")]);
     rmSync(join(keyFolder, "other.pem"));
-    await waitFor("the key to be refused", CHANGE_DEADLINE, async () => {
-      const reply = await answer(await signed({ service: "web" }, stolen));
-      return Bun.deepEquals(reply, UNAUTHORIZED);
-    });
+    await untilRefused(stolen);
     expect(await answer(await signed({ service: "web" }))).toEqual(SUCCESS);
+    rmSync(join(keyFolder, "ci.pem"));
+    await untilRefused({ keys: ci });
+    writeFileSync(join(keyFolder, "ci.pem"), ci.publicPem);
+    await waitFor("the key to be accepted again", CHANGE_DEADLINE, async () =>
+      Bun.deepEquals(await answer(await signed({ service: "web" })), SUCCESS),
+    );
   },
 
   "A fork or a pull request": async () => {
