@@ -188,7 +188,7 @@ ${SOCKET}`,
 
 Callers learn no more than "unauthorized" or "forbidden"; here stands why, and what the token said of itself. Claims are
 "verified" when the token was good and only its request was refused; else anybody may have written them. Of a flood most
-requests are only counted. The last 1,000 are kept.
+requests are only counted. The last 800 are kept, and the last 200 of good tokens.
 
   --limit N   at most so many (20)
   --json      print them as JSON, with all claims; the table has those that tell who asked

@@ -87,7 +87,7 @@ export interface History {
   saveReadKey(key: ReadKey): boolean;
   readKey(hash: string): ReadKey | undefined;
   dropExpiredReadKeys(now: number): void;
-  /** One after the other, in one transaction; of all only the last `KEPT_REJECTIONS` stay. */
+  /** One after the other, in one transaction; of all only the last ones stay. */
   addRejections(rejections: readonly Rejection[]): void;
   /** The last ones, newest first. */
   rejections(limit: number): Rejection[];

@@ -17,5 +17,9 @@ export type Rejection = {
   unlisted: number;
 };
 
-/** So many are kept, the last ones. */
-export const KEPT_REJECTIONS = 1_000;
+/** The last so many are kept, whatever they were. */
+const KEPT_ANY = 800;
+/** The last so many of good tokens are kept besides: no flood of bad ones hides whose rights are being tried out. */
+export const KEPT_VERIFIED = 200;
+/** At most so many are kept. */
+export const KEPT_REJECTIONS = KEPT_ANY + KEPT_VERIFIED;

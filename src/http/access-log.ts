@@ -56,7 +56,7 @@ function logRefusal(c: HttpContext, daemon: Daemon, fields: Fields, { error, cod
   const { method, path, remote } = fields;
   const cause = error.message;
   const verified = code === "forbidden" || c.get("verified") === true;
-  const { isListed, isFlood } = daemon.refusals.judge(remote, cause);
+  const { isListed, isFlood } = daemon.refusals.judge({ remote, cause, verified });
   if (isListed) {
     daemon.log.warn(`${code} request`, { ...fields, cause, error: error.cause });
     const claims = daemon.shownClaims(bearerToken(c) ?? "");

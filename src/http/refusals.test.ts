@@ -28,8 +28,12 @@ function world() {
   return { batches, log, clock, store, refusals: new Refusals({ store, clock, log }) };
 }
 
+function judgeOne(refusals: Refusals, remote: string, verified = false) {
+  return refusals.judge({ remote, cause: CAUSE, verified });
+}
+
 function judge(refusals: Refusals, remote: string, times: number) {
-  return Array.from({ length: times }, () => refusals.judge(remote, CAUSE));
+  return Array.from({ length: times }, () => judgeOne(refusals, remote));
 }
 
 test("a hundred of an address are listed and answered at once, what comes beyond is counted and slowed", () => {
@@ -42,18 +46,25 @@ test("a hundred of an address are listed and answered at once, what comes beyond
 
 test("a flood from very many addresses is counted too, and nobody in it slowed", () => {
   const { refusals } = world();
-  const verdicts = Array.from({ length: 1_000 }, (_, n) =>
-    refusals.judge(`10.0.${n >> 8}.${n & 255}`, CAUSE),
-  );
+  const verdicts = Array.from({ length: 1_000 }, (_, n) => judgeOne(refusals, `10.0.${n >> 8}.${n & 255}`));
   expect(verdicts.filter(({ isListed }) => isListed)).toHaveLength(OF_ALL);
   expect(verdicts.filter(({ isFlood }) => isFlood)).toEqual([]);
 });
 
+test("a flood of bad tokens hides none of good ones, from its own address or from others; they have a bound of their own", () => {
+  const { refusals } = world();
+  for (let n = 0; n < 1_000; n += 1) judgeOne(refusals, `10.0.${n >> 8}.${n & 255}`);
+  judge(refusals, "192.0.2.7", BURST + 50);
+  const verified = Array.from({ length: BURST + 1 }, () => judgeOne(refusals, "192.0.2.7", true));
+  expect(verified.slice(0, BURST).every(({ isListed }) => isListed)).toBe(true);
+  expect(verified.at(-1)).toEqual({ isListed: false, isFlood: true });
+});
+
 test("addresses of one IPv6 network are one", () => {
   const { refusals } = world();
-  for (let n = 0; n < BURST; n += 1) refusals.judge(`2001:db8::${n}`, CAUSE);
-  expect(refusals.judge("2001:db8::ffff", CAUSE)).toEqual({ isListed: false, isFlood: true });
-  expect(refusals.judge("2001:db8:0:1::1", CAUSE)).toEqual({ isListed: true, isFlood: false });
+  for (let n = 0; n < BURST; n += 1) judgeOne(refusals, `2001:db8::${n}`);
+  expect(judgeOne(refusals, "2001:db8::ffff")).toEqual({ isListed: false, isFlood: true });
+  expect(judgeOne(refusals, "2001:db8:0:1::1")).toEqual({ isListed: true, isFlood: false });
 });
 
 test("what is listed is written a second later, all of it at once, and how many were counted before", async () => {

@@ -7,8 +7,8 @@ import { Tally } from "./tally.ts";
 
 /** A person, or a pipeline with a wrong key, stays under it; whoever does not is a flood. */
 const OF_AN_ADDRESS = { burst: 100, everyMs: 1_000, most: 4_096 };
-/** Lines and records for everybody together: a flood may come from very many addresses. */
-const OF_ALL = { burst: 200, everyMs: 100, most: 1 };
+/** Lines and records for everybody together: a flood may come from very many addresses. Those with a good token count apart. */
+const OF_ALL = { burst: 200, everyMs: 100, most: 2 };
 /** What is kept, and how many more there were, is written once in a while. */
 const WRITE_AFTER_MS = 1_000;
 /** How long an answer to a flood is held back. */
@@ -46,11 +46,12 @@ export class Refusals {
     this.#ports = ports;
   }
 
-  judge(remote: string, cause: string): Judgement {
+  judge({ remote, cause, verified }: Pick<Rejection, "remote" | "cause" | "verified">): Judgement {
     const now = this.#ports.clock.now();
     const network = networkOf(remote);
-    const isFlood = !this.#ofAddress.take(network, now);
-    const isListed = !isFlood && this.#ofAll.take("", now);
+    const kind = verified ? "verified" : "";
+    const isFlood = !this.#ofAddress.take(`${kind} ${network}`, now);
+    const isListed = !isFlood && this.#ofAll.take(kind, now);
     if (!isListed) {
       this.#tally.add(network, cause);
       this.#unlisted += 1;

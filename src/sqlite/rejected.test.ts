@@ -43,11 +43,20 @@ test("what was rejected is told newest first, as far as is asked for, also after
   expect(store.rejections(2)).toEqual([rejection(0), second]);
 });
 
-test("the last 1,000 are kept, however many come at once or one by one", () => {
-  store.addRejections(Array.from({ length: KEPT_REJECTIONS + 500 }, (_, at) => rejection(at)));
+test("the last 800 are kept, however many come at once or one by one", () => {
+  store.addRejections(Array.from({ length: 1_500 }, (_, at) => rejection(at)));
   for (let at = 0; at < 3; at += 1) store.addRejections([rejection(5_000 + at)]);
   const kept = store.rejections(10_000);
-  expect([kept.length, kept.at(0)?.at, kept.at(-1)?.at]).toEqual([KEPT_REJECTIONS, 5_002, 503]);
+  expect([kept.length, kept.at(0)?.at, kept.at(-1)?.at]).toEqual([800, 5_002, 703]);
+});
+
+test("a flood of bad tokens leaves the last 200 of good ones", () => {
+  store.addRejections(Array.from({ length: 300 }, (_, at) => rejection(at, { verified: true })));
+  for (let batch = 0; batch < 20; batch += 1)
+    store.addRejections(Array.from({ length: 100 }, () => rejection(1_000)));
+  const kept = store.rejections(KEPT_REJECTIONS);
+  expect(kept).toHaveLength(KEPT_REJECTIONS);
+  expect(kept.slice(-200).map(({ at }) => at)).toEqual(Array.from({ length: 200 }, (_, n) => 299 - n));
 });
 
 test("one that cannot be written takes the others with it", () => {

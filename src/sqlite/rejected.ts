@@ -3,7 +3,7 @@ import type { Database } from "bun:sqlite";
 import { z } from "zod";
 
 import type { History } from "../core/history.ts";
-import { KEPT_REJECTIONS, type Rejection } from "../core/rejection.ts";
+import { KEPT_REJECTIONS, KEPT_VERIFIED, type Rejection } from "../core/rejection.ts";
 import { transaction } from "./transaction.ts";
 
 type Row = Omit<Rejection, "verified" | "claims"> & { verified: number; claims: string | null };
@@ -18,7 +18,8 @@ export function createRejected(database: Database): Pick<History, "addRejections
   );
   // SQLite numbers a row one more than the largest there is, and the largest always stays.
   const deleteOld = database.query(
-    `DELETE FROM rejected WHERE seq <= (SELECT MAX(seq) FROM rejected) - ${KEPT_REJECTIONS}`,
+    `DELETE FROM rejected WHERE seq <= (SELECT MAX(seq) FROM rejected) - ${KEPT_REJECTIONS - KEPT_VERIFIED}
+       AND seq NOT IN (SELECT seq FROM rejected WHERE verified = 1 ORDER BY seq DESC LIMIT ${KEPT_VERIFIED})`,
   );
   const select = database.query<Row, [number]>(
     "SELECT at, remote, method, path, code, cause, verified, claims, unlisted FROM rejected ORDER BY seq DESC LIMIT ?",
