@@ -30,6 +30,7 @@ type Occurrence = {
 export function occurrenceProblems(rule: Occurrence): RuleProblem[] {
   return [
     ...openProblems(rule),
+    ...followingProblems(rule),
     ...eventProblems(rule),
     ...workflowProblems(rule),
     ...workflowRefProblems(rule),
@@ -41,6 +42,14 @@ function openProblems({ ref, environment }: Occurrence): RuleProblem[] {
   const message =
     "would let every branch of the repository in: name a ref, or an environment whose branches are restricted";
   return [{ key: "", message }];
+}
+
+/** A run of `workflow_run` is of the main branch, and has its secrets, whatever run it follows. */
+function followingProblems({ event_name, environment }: Occurrence): RuleProblem[] {
+  if (environment !== undefined || !listOf(event_name ?? []).includes("workflow_run")) return [];
+  const message =
+    "workflow_run comes after any run of another workflow, one of a fork's pull request too: name an environment with reviewers beside it";
+  return [{ key: "event_name", message }];
 }
 
 function eventProblems({ ref, event_name }: Occurrence): RuleProblem[] {

@@ -125,6 +125,20 @@ const WRONG: [what: string, from: string, to: string, complaint: RegExp][] = [
   ],
   ["a short ref", "refs/heads/main", "main", /:9: .*ref: must be a whole ref/],
   ["a ref of any depth", "refs/heads/main", "refs/heads/**", /:9: .*"\*\*" for nothing/],
+  ...["a..b", ".a", "a/.b", "a.lock", "a.lock/b", "a//b", "a/", "a.", "@{1}", "a@{1}"].map(
+    (name): [string, string, string, RegExp] => [
+      `a ref that git allows nobody, ${name},`,
+      "ref: refs/heads/main",
+      `ref: "refs/heads/${name}"`,
+      /:9: .*ref: must be a whole ref/,
+    ],
+  ),
+  [
+    "a workflow_run without an environment",
+    "deploy:",
+    "event_name: [push, workflow_run]\n        deploy:",
+    /:10: .*event_name: workflow_run comes after any run of another workflow/,
+  ],
   [
     "a ref that is a sub",
     "refs/heads/main",
@@ -258,6 +272,13 @@ const WRONG: [what: string, from: string, to: string, complaint: RegExp][] = [
     ".com/\n    audience",
     /:3: .*issuer: must be the https URL/,
   ],
+  ["an issuer in capitals", "https://token", "https://Token", /:3: .*issuer: must be the https URL/],
+  [
+    "an issuer with a port too many",
+    ".com\n    aud",
+    ".com:443\n    aud",
+    /:3: .*issuer: must be the https URL/,
+  ],
   [
     "an issuer that is a name",
     "https://token.actions.githubusercontent.com",
@@ -302,6 +323,12 @@ const RIGHT: [what: string, from: string, to: string][] = [
     'ref: "refs/pull/*/merge"\n        event_name: pull_request',
   ],
   ["a release of a tag", "ref: refs/heads/main", 'ref: "refs/tags/v*"\n        event_name: release'],
+  ["a ref with dots and an @", "ref: refs/heads/main", 'ref: "refs/heads/v1.2.x/@a.locked"'],
+  [
+    "a workflow_run of an environment",
+    "deploy:",
+    "event_name: workflow_run\n        environment: production\n        deploy:",
+  ],
   ["an environment without a ref", "ref: refs/heads/main", "environment: [production, staging]"],
   [
     "a reusable workflow of another repository, by commit",

@@ -21,12 +21,14 @@ function scene({ isRequired = true } = {}) {
   const changes: string[][] = [];
   let time = 0;
   let keyProblem: Error | undefined;
+  let noteProblem: Error | undefined;
   return {
     path,
     log,
     changes,
     write: (text: string) => writeFileSync(path, text),
     breakKeys: (error: Error | undefined) => void (keyProblem = error),
+    breakNotes: (error: Error | undefined) => void (noteProblem = error),
     later: () => void (time += 1000),
     open: () =>
       openRulesFile({
@@ -34,7 +36,10 @@ function scene({ isRequired = true } = {}) {
         isRequired,
         log,
         now: () => time,
-        onChange: (issuers) => void changes.push(issuers.map(({ name }) => name)),
+        onChange: (issuers) => {
+          if (noteProblem !== undefined) throw noteProblem;
+          changes.push(issuers.map(({ name }) => name));
+        },
         keysAt: (keyFile) => {
           if (keyProblem !== undefined) throw keyProblem;
           return [{ fingerprint: keyFile }];
@@ -57,6 +62,22 @@ test("a change counts within a second, without a restart", () => {
   expect(names(file)).toEqual(["two"]);
   expect(here.changes).toEqual([["one"], ["two"]]);
   expect(here.said()).toEqual(["info: rules loaded", "info: rules loaded"]);
+});
+
+test("rules that cannot be noted do not count, and are tried again until they can be", () => {
+  const here = scene();
+  here.write(rulesOf("one"));
+  const file = here.open();
+  here.write(rulesOf("two"));
+  here.breakNotes(new Error("disk full"));
+  for (let n = 0; n < 3; n++) {
+    here.later();
+    expect(names(file)).toEqual(["one"]);
+  }
+  here.breakNotes(undefined);
+  here.later();
+  expect(names(file)).toEqual(["two"]);
+  expect(here.changes).toEqual([["one"], ["two"]]);
 });
 
 const BAD: [what: string, harm: (here: ReturnType<typeof scene>) => void, problem: RegExp][] = [

@@ -19,7 +19,7 @@ export type RulesFileOptions = {
   isRequired: boolean;
   keysAt: KeysAt;
   log: Pick<Log, "info" | "error">;
-  /** Called with the issuers each time they are other ones. */
+  /** Called with the issuers each time they are other ones, before they count: when it throws they do not yet. */
   onChange?: (issuers: readonly Issuer[]) => void;
   /** Milliseconds since the epoch. */
   now?: () => number;
@@ -49,9 +49,9 @@ export function openRulesFile(options: RulesFileOptions): RulesFile {
   function load(fresh: string): void {
     if (fresh === text) return;
     const next = readRules(path, fresh, keysAt);
+    onChange(next);
     text = fresh;
     issuers = next;
-    onChange(next);
     log.info("rules loaded", { path, issuers: next.map(({ name }) => name) });
   }
 

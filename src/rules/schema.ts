@@ -24,10 +24,12 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const SERVICE = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const ID = /^[1-9][0-9]{0,19}$/;
 const REPOSITORY = /^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+$/;
-/** What git allows in a name (git-check-ref-format), and the `*` of a pattern. */
-const REF = /^refs\/(?:heads|tags|pull)\/(?!.*\*\*)[^\s~^:?[\]\\]+$/;
-const WORKFLOW =
-  /^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+\/\.github\/workflows\/(?!.*\*\*)[^\s/@:]+@(?:refs\/(?:heads|tags|pull)\/[^\s~^:?[\]\\]+|[0-9a-f]{40})$/;
+/** What git allows in the name of a branch or a tag (git-check-ref-format), and the `*` of a pattern. */
+const REF_NAME = String.raw`refs\/(?:heads|tags|pull)\/(?!\.)(?!.*(?:\*\*|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)))[^\s~^:?[\]\\]*[^\s~^:?[\]\\/.]`;
+const REF = new RegExp(`^${REF_NAME}$`);
+const WORKFLOW = new RegExp(
+  String.raw`^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+\/\.github\/workflows\/(?!.*\*\*)[^\s/@:]+@(?:${REF_NAME}|[0-9a-f]{40})$`,
+);
 const SHA = /^[0-9a-f]{40}$/;
 /** Control sockets have no token, and their callers this name. */
 const TAKEN_NAME = "host";
@@ -178,6 +180,8 @@ function complain(problems: readonly RuleProblem[], context: z.RefinementCtx): v
 
 function isIssuer(text: string): boolean {
   if (!URL.canParse(text) || text.endsWith("/")) return false;
-  const { protocol, username, search, hash } = new URL(text);
-  return protocol === "https:" && username === "" && search === "" && hash === "" && !/[?#]/.test(text);
+  const { protocol, username, href } = new URL(text);
+  // Tokens are compared with it letter by letter: as a URL is written in full, so capitals in a host name never match.
+  const isInFull = href === text || href === `${text}/`;
+  return protocol === "https:" && username === "" && isInFull && !/[?#]/.test(text);
 }
