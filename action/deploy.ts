@@ -7,6 +7,7 @@ import { EXIT } from "../src/client/exit-codes.ts";
 import { followToEnd, type Listener } from "../src/client/follow.ts";
 import { overUrl } from "../src/client/over-url.ts";
 import type { Patience } from "../src/client/patience.ts";
+import { sleep } from "../src/client/sleep.ts";
 import { DeployerError } from "../src/core/errors.ts";
 import { GithubTokenError } from "../src/tokens/github-token.ts";
 import { authoriser } from "./authorise.ts";
@@ -126,8 +127,4 @@ function wishOf({ services, image, images }: Inputs): string {
   return services
     .map((service) => `${image ?? images?.[service] ?? "the image of the compose file"} on ${service}`)
     .join(", ");
-}
-
-async function sleep(milliseconds: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -9,6 +9,7 @@ import { isCommandName, unknownCommand, USAGE } from "./cli/help.ts";
 import { runJwt } from "./cli/jwt.ts";
 import { createClient } from "./client/client.ts";
 import { overSocket } from "./client/over-socket.ts";
+import { sleep } from "./client/sleep.ts";
 import type { Terminal } from "./cli/region.ts";
 import { printAll } from "./system/print.ts";
 import { BUILT, VERSION } from "./version.ts";
@@ -37,10 +38,10 @@ async function main(calledAs: string, args: string[]): Promise<number> {
     stdout: print,
     stderr: complain,
     now: Date.now,
-    sleep: Bun.sleep,
+    sleep,
     terminal: terminalOf(process.stderr),
     connect: ({ by = overSocket(controlSocket(environment)), enough } = {}) =>
-      createClient(by, { now: Date.now, sleep: Bun.sleep, say: (text) => complain(`${text}\n`), enough }),
+      createClient(by, { now: Date.now, sleep, say: (text) => complain(`${text}\n`), enough }),
   });
 }
 

@@ -6085,7 +6085,9 @@ async function resend(send, { now, sleep, say, enough }) {
       const waitMs = Math.min(error.retryAfterMs ?? pauseMs, LONGEST_RETRY_AFTER_MS);
       if (enough?.aborted === true || now() + waitMs - beganAt >= patienceMs)
         throw givenUp(error, patienceMs);
-      await sleep(waitMs);
+      await sleep(waitMs, enough);
+      if (enough?.aborted === true)
+        throw givenUp(error, patienceMs);
     }
   }
 }
@@ -6394,7 +6396,7 @@ async function followToEnd(first, client, listener, patience) {
     if (!isSilent || patience.now() - openedAt >= SIGN_OF_LIFE_MS)
       seenAt = patience.now();
     if (isSilent)
-      await patience.sleep(TRY_EVERY_MS);
+      await patience.sleep(TRY_EVERY_MS, patience.enough);
     following = await comeBack(first, last, seenAt + AWAY_MS, client, patience);
   }
 }
@@ -6412,7 +6414,7 @@ async function comeBack({ id, readKey }, last, giveUpAt, client, { now, sleep, s
         say("the daemon went away; the deployment goes on when it is back");
       isMissed = true;
     }
-    await sleep(TRY_EVERY_MS);
+    await sleep(TRY_EVERY_MS, enough);
   }
   throw new ClientError("unreachable", `the daemon did not come back; "logs ${id} -f" goes on from here`);
 }
@@ -6436,6 +6438,14 @@ function overUrl({ url, authorise, fetch = globalThis.fetch }) {
       }
     }
   };
+}
+
+// src/client/sleep.ts
+import { setTimeout as after } from "node:timers/promises";
+async function sleep(milliseconds, enough) {
+  await after(milliseconds, undefined, { signal: enough }).catch(() => {
+    return;
+  });
 }
 
 // src/tokens/github-token.ts
@@ -7804,9 +7814,6 @@ function digestOf(deployment) {
 }
 function wishOf({ services, image, images }) {
   return services.map((service) => `${image ?? images?.[service] ?? "the image of the compose file"} on ${service}`).join(", ");
-}
-async function sleep(milliseconds) {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 // action/main.ts

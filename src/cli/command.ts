@@ -17,7 +17,8 @@ export type Io = {
   stderr: (text: string) => void;
   /** Milliseconds since the epoch. */
   now: () => number;
-  sleep: (milliseconds: number) => Promise<void>;
+  /** Ends when `enough` aborts. */
+  sleep: (milliseconds: number, enough?: AbortSignal) => Promise<void>;
   /** To the daemon of this host, or to one by another way; nothing is sent yet. */
   connect: (how?: { by?: Transport; enough?: AbortSignal | undefined }) => Client;
   /** Where stderr is a terminal that can be redrawn. */

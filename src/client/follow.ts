@@ -40,7 +40,7 @@ export async function followToEnd(
       }
     }
     if (!isSilent || patience.now() - openedAt >= SIGN_OF_LIFE_MS) seenAt = patience.now();
-    if (isSilent) await patience.sleep(TRY_EVERY_MS);
+    if (isSilent) await patience.sleep(TRY_EVERY_MS, patience.enough);
     following = await comeBack(first, last, seenAt + AWAY_MS, client, patience);
   }
 }
@@ -66,7 +66,7 @@ async function comeBack(
       if (!isMissed) say("the daemon went away; the deployment goes on when it is back");
       isMissed = true;
     }
-    await sleep(TRY_EVERY_MS);
+    await sleep(TRY_EVERY_MS, enough);
   }
   throw new ClientError("unreachable", `the daemon did not come back; "logs ${id} -f" goes on from here`);
 }

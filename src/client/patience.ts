@@ -2,7 +2,8 @@
 export type Patience = {
   /** Milliseconds since the epoch. */
   now: () => number;
-  sleep: (milliseconds: number) => Promise<void>;
+  /** Ends when `enough` aborts. */
+  sleep: (milliseconds: number, enough?: AbortSignal) => Promise<void>;
   /** Told when something has to be waited for, for people. */
   say: (text: string) => void;
   /** Aborts when the caller has waited long enough. */

@@ -72,6 +72,26 @@ test("an answer says how long to wait, within reason", async () => {
   expect(waited).toEqual([7_000, 30_000, 2_000]);
 });
 
+test("who has waited long enough in a pause does not send again", async () => {
+  const controller = new AbortController();
+  let sent = 0;
+  const patience = {
+    now: () => 0,
+    sleep: async (_: number, enough?: AbortSignal) => {
+      expect(enough).toBe(controller.signal);
+      controller.abort();
+    },
+    say: () => undefined,
+    enough: controller.signal,
+  };
+  const send = () => {
+    sent += 1;
+    return Promise.reject(full(30_000));
+  };
+  await expect(resend(send, patience)).rejects.toThrow("full");
+  expect(sent).toBe(1);
+});
+
 test("who has waited long enough waits no more", async () => {
   const { result, sent } = sending([], lost, AbortSignal.abort());
   await expect(result).rejects.toThrow("lost");

@@ -27,7 +27,8 @@ export async function resend<T>(send: () => Promise<T>, { now, sleep, say, enoug
       const waitMs = Math.min(error.retryAfterMs ?? pauseMs, LONGEST_RETRY_AFTER_MS);
       if (enough?.aborted === true || now() + waitMs - beganAt >= patienceMs)
         throw givenUp(error, patienceMs);
-      await sleep(waitMs);
+      await sleep(waitMs, enough);
+      if (enough?.aborted === true) throw givenUp(error, patienceMs);
     }
   }
 }
