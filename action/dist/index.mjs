@@ -6069,6 +6069,7 @@ var LONGEST_PAUSE_MS = 5000;
 var LONGEST_RETRY_AFTER_MS = 30000;
 async function resend(send, { now, sleep, say, enough }) {
   const beganAt = now();
+  const isEnough = () => enough?.aborted === true;
   let patienceMs = 0;
   for (let pauseMs = FIRST_PAUSE_MS;; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
@@ -6083,10 +6084,10 @@ async function resend(send, { now, sleep, say, enough }) {
         say(`${error.message}; trying again`);
       patienceMs = Math.max(patienceMs, error.patienceMs);
       const waitMs = Math.min(error.retryAfterMs ?? pauseMs, LONGEST_RETRY_AFTER_MS);
-      if (enough?.aborted === true || now() + waitMs - beganAt >= patienceMs)
+      if (isEnough() || now() + waitMs - beganAt >= patienceMs)
         throw givenUp(error, patienceMs);
       await sleep(waitMs, enough);
-      if (enough?.aborted === true)
+      if (isEnough())
         throw givenUp(error, patienceMs);
     }
   }

@@ -14,6 +14,7 @@ const LONGEST_RETRY_AFTER_MS = 30_000;
  */
 export async function resend<T>(send: () => Promise<T>, { now, sleep, say, enough }: Patience): Promise<T> {
   const beganAt = now();
+  const isEnough = () => enough?.aborted === true;
   let patienceMs = 0;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
@@ -25,10 +26,9 @@ export async function resend<T>(send: () => Promise<T>, { now, sleep, say, enoug
       if (patienceMs === 0) say(`${error.message}; trying again`);
       patienceMs = Math.max(patienceMs, error.patienceMs);
       const waitMs = Math.min(error.retryAfterMs ?? pauseMs, LONGEST_RETRY_AFTER_MS);
-      if (enough?.aborted === true || now() + waitMs - beganAt >= patienceMs)
-        throw givenUp(error, patienceMs);
+      if (isEnough() || now() + waitMs - beganAt >= patienceMs) throw givenUp(error, patienceMs);
       await sleep(waitMs, enough);
-      if (enough?.aborted === true) throw givenUp(error, patienceMs);
+      if (isEnough()) throw givenUp(error, patienceMs);
     }
   }
 }
