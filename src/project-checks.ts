@@ -4,7 +4,7 @@ import type { Check } from "./check.ts";
 import type { Config } from "./config.ts";
 import type { Compose } from "./core/compose.ts";
 import { DeployerError } from "./core/errors.ts";
-import { edgeProblems } from "./core/front.ts";
+import { edgeProblems } from "./core/apply-edge.ts";
 import { parseImage } from "./core/image.ts";
 import type { Ports } from "./core/ports.ts";
 import { refusedSettings } from "./core/refused-settings.ts";

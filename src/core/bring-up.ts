@@ -1,7 +1,7 @@
 import { containersOf, isRunning, shortId } from "./containers.ts";
 import { dependenciesOf, dependencyCounts, isJob, startDependencies } from "./dependencies.ts";
 import { publicMessage } from "./errors.ts";
-import { bringEdge } from "./front.ts";
+import { bringEdge } from "./apply-edge.ts";
 import { bringImage } from "./images.ts";
 import { noteOrigins } from "./origins.ts";
 import { currentPins, imageTexts } from "./pins.ts";

@@ -3,6 +3,7 @@ import { startDependencies } from "./dependencies.ts";
 import { type Deployment, nameOf, type Outcome, servicesOf } from "./deployment.ts";
 import { errorCode, publicMessage } from "./errors.ts";
 import { applyEdgeFor } from "./first-move.ts";
+import { bringRoutesBack } from "./lost-routes.ts";
 import { sendToRunning } from "./send-to-running.ts";
 import { chooseStrategies } from "./plan.ts";
 import type { Service } from "./compose.ts";
@@ -16,7 +17,7 @@ import { keepUnchanged, splitUnchanged } from "./unchanged.ts";
 
 /**
  * One deployment from its turn in the queue to its outcome. It never throws: a failure is an outcome too.
- * Up to `rollOut` nothing that serves has been touched. When `signal` aborts, it ends before its next step.
+ * Up to `rollOut` no container that serves has been touched. When `signal` aborts, it ends before its next step.
  */
 export async function deploy(deployment: Deployment, ports: Ports, signal: AbortSignal): Promise<Outcome> {
   const tell = storyOf(deployment, ports);
@@ -83,12 +84,21 @@ async function failed(
   ports: Ports,
 ): Promise<Outcome> {
   ports.log.error("deployment failed", { deployment: deployment.id, service: nameOf(deployment), error });
+  const notes = await routesBack(deployment, ports);
   return {
     status: "failed",
     changed: false,
     digests,
     diagnoses: progressOf(deployment, ports).diagnoses,
     code: errorCode(error),
-    reason: `${publicMessage(error)}\n${await describeServing(servicesOf(deployment), ports)}`,
+    reason: [publicMessage(error), await describeServing(servicesOf(deployment), ports), ...notes].join("\n"),
   };
+}
+
+async function routesBack(deployment: Deployment, ports: Ports): Promise<string[]> {
+  try {
+    return await bringRoutesBack(deployment, { name: ports.store.projectName() ?? "" }, ports);
+  } catch (error) {
+    return [`what the edge had is not back, a person is needed: ${publicMessage(error)}`];
+  }
 }

@@ -73,8 +73,8 @@ export interface Edge {
    * started if it does not run. Nothing was applied: nothing is done.
    */
   rejoin(): Promise<void>;
-  /** Something was applied, and not removed since. */
-  isThere(): boolean;
+  /** What was applied last; undefined: nothing, or it was removed since. */
+  frontage(): Frontage | undefined;
   /**
    * All that is wrong with what is wanted, as far as it shows without changing or fetching anything: certificates that cannot be
    * used or have expired, ports that something else has, an image that is nowhere. Texts for people.

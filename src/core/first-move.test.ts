@@ -7,7 +7,7 @@ import { EDGE } from "../../test/fakes/edge.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { deploy } from "./deploy.ts";
-import { applyEdge, bringEdge, edgeProblems } from "./front.ts";
+import { applyEdge, bringEdge, edgeProblems } from "./apply-edge.ts";
 import { DeployerError } from "./errors.ts";
 import type { Ports } from "./ports.ts";
 

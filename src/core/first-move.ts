@@ -1,6 +1,7 @@
 import { type Deployment, servicesOf } from "./deployment.ts";
-import { applyEdge, holdersOfItsPorts, prepareEdge } from "./front.ts";
+import { applyEdge, frontageOf, holdersOfItsPorts, prepareEdge } from "./apply-edge.ts";
 import type { Project } from "./compose.ts";
+import { noteLostRoutes } from "./lost-routes.ts";
 import type { Ports } from "./ports.ts";
 import type { Plan } from "./store.ts";
 
@@ -27,8 +28,10 @@ export async function applyEdgeFor(
     return holders;
   }
   const routesOf = (name: string) => project.services.get(name)?.settings.routes ?? [];
-  if (servicesOf(deployment).some((name) => routesOf(name).length > 0 || ports.edge.isRouted(name)))
+  if (servicesOf(deployment).some((name) => routesOf(name).length > 0 || ports.edge.isRouted(name))) {
+    noteLostRoutes(deployment, frontageOf(project), ports);
     await applyEdge(project, ports);
+  }
   return new Set();
 }
 

@@ -9,6 +9,7 @@ const NONE: Progress = {
   plans: [],
   diagnoses: [],
   failure: undefined,
+  lost: { edge: undefined, services: [] },
 };
 
 /** How far a deployment has come, as it is on disk. */

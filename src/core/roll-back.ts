@@ -5,6 +5,7 @@ import { type ErrorCode, errorCode, publicMessage } from "./errors.ts";
 import type { Complaints } from "./gate.ts";
 import { removeEdgeAgain } from "./first-move.ts";
 import { letFailedEnd, sendToOld, settleRequests } from "./hand-over.ts";
+import { bringRoutesBack } from "./lost-routes.ts";
 import { hideFromPeers } from "./names.ts";
 import type { Named } from "./compose.ts";
 import type { Engine } from "./engine.ts";
@@ -70,6 +71,9 @@ export async function bringBack(
         (stage !== "preparing" &&
           (await withDocker(dockerUntil, ports, () => runsSince(deployment, plan, ports))));
       if (wasStopped) notes.push(...(await renewSharersOf(plan.service, ports)));
+      // Without an edge, a new container may have its port as long as one is left.
+      if (ports.edge.frontage() !== undefined)
+        notes.push(...(await bringRoutesBack(deployment, project, ports)));
       const wasBeside =
         stage !== "preparing" && plan.strategy === "rolling" && plan.before.running.length > 0;
       touched ||= wasStopped || wasBeside;
@@ -81,6 +85,15 @@ export async function bringBack(
       stuck.push(publicMessage(error));
       await ports.edge.release(service).catch(() => undefined);
     }
+  }
+  try {
+    notes.push(...(await bringRoutesBack(deployment, project, ports)));
+  } catch (error) {
+    ports.log.error("what the edge had is not back: a person is needed", {
+      deployment: deployment.id,
+      error,
+    });
+    stuck.push(publicMessage(error));
   }
   const serving = await describeServing(servicesOf(deployment), ports);
   if (stuck.length > 0) {

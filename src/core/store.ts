@@ -3,6 +3,7 @@ import type { ErrorCode } from "./errors.ts";
 import type { Guard, Run } from "./order.ts";
 import type { RepeatKey, SpentKey } from "./repeat.ts";
 import type { History } from "./history.ts";
+import type { LostRoutes } from "./lost-routes.ts";
 import type { Attachment } from "./engine.ts";
 import type { Strategy } from "./settings.ts";
 
@@ -140,6 +141,8 @@ export type Progress = {
   diagnoses: Diagnosis[];
   /** Why it goes back. */
   failure: { code: ErrorCode; message: string } | undefined;
+  /** What the edge had, and this deployment has taken from it. */
+  lost: LostRoutes;
 };
 
 /**

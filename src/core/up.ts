@@ -1,7 +1,7 @@
 import { bringUp } from "./bring-up.ts";
 import type { Deployment, DeploymentRequest } from "./deployment.ts";
 import { publicMessage } from "./errors.ts";
-import { THE_EDGE } from "./front.ts";
+import { THE_EDGE } from "./apply-edge.ts";
 import { parseImage, sameRepository } from "./image.ts";
 import type { Project } from "./compose.ts";
 import type { Engine } from "./engine.ts";

@@ -114,7 +114,7 @@ export function createEdge({ folder, proxy, clock, log, ...fixed }: EdgeOptions)
       }),
     // Not in turn with `apply`, which may be waiting for the end of a hold that only a deployment to be taken up ends.
     rejoin: () => rejoin(parts),
-    isThere: () => store.state().frontage !== undefined,
+    frontage: () => store.state().frontage,
     judge: (wanted) => judge(wanted, parts),
     async prepare(wanted) {
       await applying(async () => void (await prepare(wanted, parts)));

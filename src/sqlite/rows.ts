@@ -56,6 +56,20 @@ const AttachmentJson = z.object({
   address: z.string(),
   settings: z.record(z.string(), z.unknown()),
 });
+const RouteJson = z.object({ host: maybe(z.string()), path: z.string() });
+const LostJson = z.object({
+  edge: maybe(
+    z.object({
+      http: maybe(z.number()),
+      https: maybe(z.number()),
+      certs: maybe(z.string()),
+      challenges: maybe(z.string()),
+      image: maybe(z.string()),
+      webhook: maybe(RouteJson),
+    }),
+  ),
+  services: z.array(z.object({ service: z.string(), routes: z.array(RouteJson), resendAll: z.boolean() })),
+});
 const ProgressJson = z.object({
   stage: z.enum(["preparing", "switching", "going_back"]),
   // Not there in what a version before this one has begun.
@@ -65,6 +79,8 @@ const ProgressJson = z.object({
   failure: maybe(
     z.object({ code: z.custom<ErrorCode>((code) => typeof code === "string"), message: z.string() }),
   ),
+  // Not there in what a version before this one has begun.
+  lost: LostJson.default({ edge: undefined, services: [] }),
   plans: z.array(
     z.object({
       service: z.string(),

@@ -57,6 +57,7 @@ export function progress(fields: Partial<Progress> = {}): Progress {
     diagnoses: [],
     plans: [],
     failure: undefined,
+    lost: { edge: undefined, services: [] },
     ...fields,
   };
 }

@@ -1,5 +1,5 @@
 import type { EdgeSettings } from "../../src/core/edge-settings.ts";
-import type { Direction, Edge, Server } from "../../src/core/edge.ts";
+import type { Direction, Edge, Frontage, Server } from "../../src/core/edge.ts";
 import { DeployerError } from "../../src/core/errors.ts";
 import type { FakeHost } from "./host.ts";
 
@@ -8,7 +8,7 @@ export function fakeEdge(host: FakeHost): Edge {
   let routed = new Set<string>();
   const directions = new Map<string, Direction>();
   const held = new Set<string>();
-  let isThere = false;
+  let frontage: Frontage | undefined;
 
   function assertReached(servers: readonly Server[], enough: "all" | "one"): void {
     const missing = servers.filter(({ container }) => host.existing(container).state !== "running");
@@ -18,23 +18,23 @@ export function fakeEdge(host: FakeHost): Edge {
 
   return {
     async apply(wanted, running = new Map()) {
-      if (wanted === undefined && !isThere) return;
+      if (wanted === undefined && frontage === undefined) return;
       await host.act(`apply ${[...(wanted?.routes.keys() ?? [])].join(" ")}`, () => {
         const now = new Set(wanted?.routes.keys());
         for (const service of routed) if (!now.has(service)) directions.delete(service);
         for (const service of now)
           if (!routed.has(service)) directions.set(service, running.get(service) ?? NOBODY);
         routed = now;
-        isThere = wanted !== undefined;
+        frontage = wanted;
       });
     },
     async reapply() {
-      if (isThere) await host.act("reapply", () => undefined);
+      if (frontage !== undefined) await host.act("reapply", () => undefined);
     },
     async rejoin() {
-      if (isThere) await host.act("rejoin", () => undefined);
+      if (frontage !== undefined) await host.act("rejoin", () => undefined);
     },
-    isThere: () => isThere,
+    frontage: () => frontage,
     judge: async () => [],
     prepare: ({ routes }) => host.act(`prepare ${[...routes.keys()].join(" ")}`, () => undefined),
     certificatesChanged: () => false,

@@ -19,7 +19,7 @@ const OF_THE_EDGE = /\bx-deployer\.edge\.(\w+)/;
 export async function applyEdge(project: Project, ports: Ports, mover?: string): Promise<void> {
   assertRoutes(project);
   assertNobodyMoves(mover, ports);
-  const wanted = wantedBy(project);
+  const wanted = frontageOf(project);
   try {
     await ports.edge.apply(wanted, await newcomers(project, wanted, ports));
   } catch (error) {
@@ -30,7 +30,7 @@ export async function applyEdge(project: Project, ports: Ports, mover?: string):
 /** The part of it that takes time and changes nothing. Same errors. */
 export async function prepareEdge(project: Project, { edge }: Pick<Ports, "edge">): Promise<void> {
   assertRoutes(project);
-  const wanted = wantedBy(project);
+  const wanted = frontageOf(project);
   if (wanted !== undefined) await edge.prepare(wanted);
 }
 
@@ -42,7 +42,7 @@ export async function edgeProblems(
   project: Project,
   { edge, engine }: Pick<Ports, "edge" | "engine">,
 ): Promise<string[]> {
-  const wanted = wantedBy(project);
+  const wanted = frontageOf(project);
   if (wanted === undefined) return [];
   const others = async (port: number | undefined): Promise<number | undefined> => {
     if (port === undefined) return undefined;
@@ -92,7 +92,7 @@ export async function holdersOfItsPorts(
   { name, edge }: Project,
   ports: Pick<Ports, "engine" | "edge">,
 ): Promise<ReadonlySet<string>> {
-  if (ports.edge.isThere()) return new Set();
+  if (ports.edge.frontage() !== undefined) return new Set();
   const wanted = [edge?.http, edge?.https].filter((port) => port !== undefined);
   const publishers = (await Promise.all(wanted.map((port) => ports.engine.publishers(port)))).flat();
   return new Set(publishers.filter(({ project }) => project === name).map(({ service }) => service));
@@ -143,7 +143,8 @@ function lineOf(refusal: string, { whereIs }: Project): string {
   return key === undefined ? "" : whereIs(["x-deployer", "edge", key]);
 }
 
-function wantedBy({ name, services, edge }: Project): Frontage | undefined {
+/** What a compose file, as it is or was, wants in front; undefined: nothing. */
+export function frontageOf({ name, services, edge }: Project): Frontage | undefined {
   if (edge === undefined) return undefined;
   const routed = [...services.values()].filter(({ settings }) => settings.routes.length > 0);
   return {
