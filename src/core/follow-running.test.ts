@@ -37,6 +37,18 @@ test("one that is well, or was only being changed, is left alone", async () => {
   expect(world.calls).toEqual([]);
 });
 
+test("once a day what was applied is looked at again: a certificate may end soon", async () => {
+  const world = await shop();
+  world.edge.problem = async () => undefined;
+  const following = new FollowRunning(world);
+  for (let hour = 0; hour < 49; hour += 1) {
+    following.look({ name: "shop" }, await world.engine.containers("shop"));
+    await world.clock.sleep(60 * 60_000);
+  }
+  expect(world.calls).toEqual(["reapply", "reapply"]);
+  expect(world.log.lines.map(({ message }) => message)).not.toContain("the edge was brought up again");
+});
+
 test("containers that somebody has made get the requests", async () => {
   const world = await shop();
   world.add("web");

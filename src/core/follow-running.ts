@@ -6,6 +6,8 @@ import type { Container } from "./engine.ts";
 import type { Ports } from "./ports.ts";
 
 const LASTS_MS = 2_000;
+/** A certificate that ends soon is told of so often. */
+const APPLIED_EVERY_MS = 24 * 60 * 60_000;
 
 /**
  * Notices when somebody else has changed what the edge rests on. A person's `docker compose up` makes containers that the
@@ -17,9 +19,11 @@ export class FollowRunning {
   readonly #following = new Set<string>();
   #isApplying = false;
   #lastFailure = "";
+  #appliedAt: number;
 
   constructor(ports: Ports) {
     this.#ports = ports;
+    this.#appliedAt = ports.clock.now();
   }
 
   /** Never waits for what it begins. */
@@ -31,15 +35,17 @@ export class FollowRunning {
   }
 
   async #keepApplied(): Promise<void> {
-    const { edge, log } = this.#ports;
+    const { edge, log, clock } = this.#ports;
     this.#isApplying = true;
     try {
       const isRenewed = edge.certificatesChanged();
+      const isDue = clock.now() - this.#appliedAt >= APPLIED_EVERY_MS;
       const problem = isRenewed ? undefined : await this.#lastingProblem();
-      if (!isRenewed && problem === undefined) return;
+      if (!isRenewed && !isDue && problem === undefined) return;
+      this.#appliedAt = clock.now();
       await edge.reapply();
       if (isRenewed) log.info("the edge has taken up the certificates");
-      else log.warn("the edge was brought up again", { problem });
+      else if (problem !== undefined) log.warn("the edge was brought up again", { problem });
       this.#lastFailure = "";
     } catch (error) {
       this.#tellOnce(error);

@@ -66,7 +66,9 @@ export async function prepare(wanted: Frontage, parts: Parts): Promise<EdgeState
   const target: EdgeState = {
     ...before,
     frontage: wanted,
-    certificates: isSecure ? certificates.take(certs, before.certificates) : undefined,
+    certificates: isSecure
+      ? certificates.take(certs, before.certificates, certs === before.frontage?.settings.certs)
+      : undefined,
   };
   for (const { file, content } of Object.values(SCRIPTS))
     if (!existsSync(join(folder, file))) writeFileAtomically(join(folder, file), content);

@@ -6,10 +6,11 @@ import { DeployerError } from "../core/errors.ts";
 import type { Clock, Log } from "../core/ports.ts";
 import { writeFileAtomically } from "../system/files.ts";
 import { noCertificate } from "./certificate-problems.ts";
-import { type Certificates, readCertificates } from "./certificates.ts";
+import { concerns, expiryOf, readCertificates } from "./certificates.ts";
 
 const FOLDER = "certs";
-const SOON_MS = 14 * 24 * 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+const SOON_MS = 14 * DAY_MS;
 
 /**
  * The certificates as the proxy gets them, in folders named after their content: a configuration and its certificates
@@ -17,12 +18,14 @@ const SOON_MS = 14 * 24 * 60 * 60_000;
  */
 export type CertificateFolder = {
   /**
-   * Reads the operator's folder and writes what can be used.
-   * @param current folder that is in use: what it has of a certificate that cannot be used is taken over, and that is said in the log
+   * Reads the operator's folder and writes what can be used. What is wrong, and what ends within two weeks, is said in the
+   * log, once a day.
+   * @param current folder that is in use: what it has of a certificate that cannot be used is taken over
+   * @param isSame it is of the same folder of the operator's: while that one is gone or empty, it stays
    * @returns name of the folder with them
    * Errors: `edge`, for one that cannot be used and was not there before, or when there is none
    */
-  take(source: string, current: string | undefined): string;
+  take(source: string, current: string | undefined, isSame: boolean): string;
   /** Removes all others. */
   keepOnly(current: string | undefined): void;
 };
@@ -38,37 +41,52 @@ export function createCertificateFolder({
   log: Log;
 }): CertificateFolder {
   const root = join(folder, FOLDER);
-  /** What was said once is not said at each deployment. */
-  const told = new Set<string>();
+  /** The day on which each thing was said last. */
+  const told = new Map<string, number>();
 
-  function warnOnce(message: string, fields: Record<string, string>): void {
+  function warnDaily(message: string, fields: Record<string, string>): void {
     const key = JSON.stringify([message, fields]);
-    if (told.has(key)) return;
-    told.add(key);
+    const today = Math.floor(clock.now() / DAY_MS);
+    if (told.get(key) === today) return;
+    told.set(key, today);
     log.warn(message, fields);
   }
 
-  function warnOfEnds({ bundles }: Certificates): void {
-    for (const { path, expires } of bundles) {
-      const until = new Date(expires).toISOString();
-      if (expires <= clock.now()) warnOnce("a certificate of the edge has expired", { path, until });
-      else if (expires - clock.now() < SOON_MS)
-        warnOnce("a certificate of the edge expires soon", { path, until });
+  function warnOfEnd(path: string, expires: number): void {
+    const until = new Date(expires).toISOString();
+    if (expires <= clock.now()) warnDaily("a certificate of the edge has expired", { path, until });
+    else if (expires - clock.now() < SOON_MS)
+      warnDaily("a certificate of the edge expires soon", { path, until });
+  }
+
+  /** Those of the operator's folder; of what cannot be used, those in use. */
+  function find(source: string, current: string | undefined): Map<string, string> {
+    const inUse = current === undefined ? [] : readBundles(join(root, current));
+    const { bundles, problems } = readCertificates(source);
+    const pems = new Map(bundles.map(({ name, pem }) => [name, pem]));
+    for (const { path, expires } of bundles) warnOfEnd(path, expires);
+    for (const [name, problem] of problems) {
+      const old = inUse.filter(([bundle]) => concerns(name, bundle));
+      if (old.length === 0) throw new DeployerError("edge", `${problem}; see x-deployer.edge.certs`);
+      warnDaily("a new certificate of the edge cannot be used; the old one stays", { problem });
+      for (const [bundle, pem] of old) {
+        pems.set(bundle, pem);
+        warnOfEnd(`${decodeURIComponent(bundle)}, as it was`, expiryOf(pem));
+      }
     }
+    if (pems.size === 0) throw new DeployerError("edge", noCertificate(source));
+    return pems;
   }
 
   return {
-    take(source, current) {
-      const found = readCertificates(source);
-      const pems = new Map(found.bundles.map(({ name, pem }) => [name, pem]));
-      for (const [name, problem] of found.problems) {
-        const old = current === undefined ? [] : readBundles(join(root, current), name);
-        if (old.length === 0) throw new DeployerError("edge", `${problem}; see x-deployer.edge.certs`);
-        for (const [bundle, pem] of old) pems.set(bundle, pem);
-        warnOnce("a new certificate of the edge cannot be used; the old one stays", { problem });
+    take(source, current, isSame) {
+      if (isSame && current !== undefined && existsSync(join(root, current)) && isGone(source)) {
+        warnDaily("the certificates of the edge are gone; those it has stay", { folder: source });
+        for (const [bundle, pem] of readBundles(join(root, current)))
+          warnOfEnd(`${decodeURIComponent(bundle)}, as it was`, expiryOf(pem));
+        return current;
       }
-      if (pems.size === 0) throw new DeployerError("edge", noCertificate(source));
-      warnOfEnds(found);
+      const pems = find(source, current);
       const id = idOf(pems);
       mkdirSync(join(root, id), { recursive: true, mode: 0o700 });
       for (const [name, pem] of pems) {
@@ -85,11 +103,14 @@ export function createCertificateFolder({
   };
 }
 
-/** The bundle of this name, or those of the folder of this name. */
-function readBundles(folder: string, name: string): [name: string, pem: string][] {
+function isGone(source: string): boolean {
+  return !existsSync(source) || readdirSync(source).length === 0;
+}
+
+function readBundles(folder: string): [name: string, pem: string][] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((file) => file.endsWith(".pem") && file.startsWith(`${name}.`))
+    .filter((file) => file.endsWith(".pem"))
     .map((file) => [file.slice(0, -".pem".length), readFileSync(join(folder, file), "utf8")]);
 }
 

@@ -71,9 +71,18 @@ test("certificate and key in one file, in two of one name, or of any names, belo
   put("private.key", KEY_B);
   put("README", "not for us");
   put(".hidden.pem", "not for us");
-  expect(read()).toEqual({ names: ["a", "b"], problems: [] });
+  expect(read()).toEqual({ names: ["a.pem", "b.crt"], problems: [] });
   const [a] = readCertificates(folder).bundles;
   expect(a?.pem).toBe(CERT_A + KEY_A);
+});
+
+test("files that differ in their extension alone, or in where they are, are certificates of their own", () => {
+  put("a.pem", CERT_A + KEY_A);
+  put("a.crt", CERT_B);
+  put("a.key", KEY_B);
+  mkdirSync(join(folder, "x"));
+  put("x/a.pem", CERT_A + KEY_A);
+  expect(read()).toEqual({ names: ["a.crt", "a.pem", "x+a.pem"], problems: [] });
 });
 
 test("a folder as certbot leaves it, links and all, is one certificate with its chain", () => {
@@ -84,7 +93,7 @@ test("a folder as certbot leaves it, links and all, is one certificate with its 
   put("a.example/cert.pem", CERT_A);
   put("a.example/chain.pem", CA);
   put("a.example/fullchain.pem", CERT_A + CA);
-  expect(read()).toEqual({ names: ["a.example.fullchain"], problems: [] });
+  expect(read()).toEqual({ names: ["a.example+fullchain.pem"], problems: [] });
   expect(readCertificates(folder).bundles[0]?.pem).toBe(CERT_A + CA + KEY_A);
 });
 
@@ -96,6 +105,13 @@ test("what is missing or damaged is said with its file", () => {
   put("alone.key", KEY_B);
   expect(read().names).toEqual([]);
   put("alone.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
+  expect(read().problems).toContain(
+    `${join(folder, "alone.key")}: its key has a passphrase: the edge needs one without`,
+  );
+  put(
+    "alone.key",
+    "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n",
+  );
   expect(read().problems).toContain(
     `${join(folder, "alone.key")}: its key has a passphrase: the edge needs one without`,
   );

@@ -10,11 +10,14 @@ const MOST_BYTES = 1024 * 1024;
 const WITHOUT_KEY =
   "is a certificate without its key: put the key into it, or beside it as a file of its own";
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-const KEY = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/;
+/** A traditional one with a passphrase has headers (RFC 1421), and dashes in them. */
+const KEY = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----/s;
+/** Between the names of a folder and of a file in it: neither has one once it is written for a file name. */
+const IN_FOLDER = "+";
 
 /** A certificate with its chain and its key. */
 type Bundle = {
-  /** Of the file that it is written to, without `.pem`; the same as long as the files are called the same. */
+  /** Of the file that it is written to, without `.pem`: that of the file its certificate is in, with its folder's. */
   name: string;
   /** The file that the certificate is in. */
   path: string;
@@ -25,7 +28,7 @@ type Bundle = {
 
 export type Certificates = {
   bundles: Bundle[];
-  /** What cannot be used, by the name of the bundle that it would be, or of the folder: file and what is wrong. */
+  /** What cannot be used, by the name of the bundle that it would be, or the beginning of those of its folder: file and what is wrong. */
   problems: Map<string, string>;
 };
 
@@ -50,9 +53,10 @@ export function readCertificates(folder: string): Certificates {
     for (const { name, problem } of top.unusable) found.problems.set(name, problem);
     for (const { name } of entriesOf(folder)) {
       if (statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() !== true) continue;
-      const { bundles, unusable, isDamaged } = readFolder(join(folder, name), `${name}.`);
+      const { bundles, unusable, isDamaged } = readFolder(join(folder, name), folderPrefix(name));
       const [first] = unusable;
-      if (first !== undefined && (isDamaged || bundles.length === 0)) found.problems.set(name, first.problem);
+      if (first !== undefined && (isDamaged || bundles.length === 0))
+        found.problems.set(folderPrefix(name), first.problem);
       else found.bundles.push(...bundles);
     }
   } catch (cause) {
@@ -184,6 +188,21 @@ function bestOfEach(
   return [...best.values()];
 }
 
+/** Another for each file, its extension included: `site.pem` and `site.crt` are two certificates. */
 function bundleName(file: string): string {
-  return file.slice(0, file.length - extname(file).length).replaceAll(/[^A-Za-z0-9._-]/g, "_");
+  return encodeURIComponent(file);
+}
+
+function folderPrefix(folder: string): string {
+  return `${encodeURIComponent(folder)}${IN_FOLDER}`;
+}
+
+/** Whether a bundle of this name is what a problem is about. */
+export function concerns(problem: string, bundle: string): boolean {
+  return problem.endsWith(IN_FOLDER) ? bundle.startsWith(problem) : bundle === problem;
+}
+
+/** Of a certificate that was read before. Milliseconds since the epoch. */
+export function expiryOf(pem: string): number {
+  return Date.parse(new X509Certificate(pem).validTo);
 }
