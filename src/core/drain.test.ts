@@ -37,6 +37,17 @@ test("an old container is drained before it is stopped, whichever strategy repla
   });
 });
 
+test("a container that Compose replaces in place is drained before Compose stops it", async () => {
+  const named = service("web", { containerName: "the-web", settings: settings({ drainCommand: COMMAND }) });
+  const here = fakeWorld([named]);
+  here.add("web");
+  const order: string[] = [];
+  for (const call of ["exec web-1", "recreate web alone", "recreate web"])
+    here.before(call, () => void order.push(call.split(" ", 1)[0] ?? ""));
+  expect((await deployIn(here, "web", { image: "web:v2" })).status).toBe("succeeded");
+  expect(order).toEqual(["exec", "recreate"]);
+});
+
 test("a command that fails is told, and stops nothing", async () => {
   const here = world();
   here.lives.set("web:v1", { healthcheck: {}, execFailsAfter: 0 });

@@ -4,6 +4,7 @@ import { isFinished, isRunning } from "./containers.ts";
 import { publicMessage } from "./errors.ts";
 import { FollowRunning } from "./follow-running.ts";
 import type { Container } from "./engine.ts";
+import { releaseLeftHolds } from "./left-holds.ts";
 import type { Ports } from "./ports.ts";
 import { unlessAborted } from "./wait.ts";
 
@@ -28,6 +29,7 @@ export async function keepUp(
 ): Promise<void> {
   let hasBeenAway = false;
   const pause = new Pause();
+  await releaseLeftHolds(ports);
   while (!signal.aborted) {
     const visit = new AbortController();
     const visitOrStop = AbortSignal.any([signal, visit.signal]);

@@ -84,8 +84,8 @@ async function replace(plan: Plan, settings: Settings, rollout: Rollout): Promis
   tell("switching", `${plan.service}: ${plan.inPlace ? "Compose replaces" : "stopping"} ${old}`);
   ports.log.info("switching", { deployment: deployment.id, service: plan.service, old: plan.before.all });
   await holdRequests(plan, settings, rollout);
-  const { candidates } = plan.inPlace ? await createInPlace(plan, rollout) : plan;
   await drain(deployment, plan.before, { name: plan.service }, ports);
+  const { candidates } = plan.inPlace ? await createInPlace(plan, rollout) : plan;
   for (const id of plan.before.all) await ports.engine.stop(id);
   await bringEdgeAfter(plan, deployment, ports);
   signal.throwIfAborted();
