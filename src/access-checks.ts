@@ -21,8 +21,7 @@ export function accessChecks(config: Config, compose: Compose): Check[] {
     {
       name: "rules",
       look: () => usableRules(config, compose),
-      remedy:
-        'correct the file; README.md, "Who may deploy what", and rules.schema.json say what may stand in it',
+      remedy: "correct the file; docs/rules.md and rules.schema.json say what may stand in it",
     },
     {
       name: "identity keys",

@@ -236,12 +236,11 @@ services:
   ]);
 });
 
-test("the compose file of the README's edge passes, also as its two lines of difference leave it", async () => {
+test("the compose file of the edge's page passes, also as its two lines of difference leave it", async () => {
   await using place = await setUp();
-  const section = "No request lost: the edge";
-  const [diff = ""] = await codeBlocks("README.md", section, "diff");
+  const [diff = ""] = await codeBlocks("docs/edge.md", "From a published port to the edge", "diff");
   const after = diff.replaceAll(/^-.*\n/gm, "").replaceAll(/^[+ ]/gm, "");
-  const [example = "", ...more] = await codeBlocks("README.md", section, "yaml");
+  const [example = "", ...more] = await codeBlocks("docs/edge.md", "A whole example", "yaml");
   expect(more).toEqual([]);
   const image = "    image: 123456789012.dkr.ecr.us-west-2.amazonaws.com/web:v1\n";
   for (const text of [example, after.replace("  web:\n", `  web:\n${image}`)]) {
@@ -305,9 +304,9 @@ services:
   expect(existsSync(join(folder, "state/edge"))).toBe(false);
 });
 
-test("the compose file of the README passes, and its settings are what they look like", async () => {
+test("the compose file of its page passes, and its settings are what they look like", async () => {
   await using place = await setUp();
-  const [example = "", ...more] = await codeBlocks("README.md", "Settings of a service", "yaml");
+  const [example = "", ...more] = await codeBlocks("docs/compose-file.md", "Settings of a service", "yaml");
   expect(more).toEqual([]);
   place.project.write(example);
   const { exitCode, verdict } = await place.checkJson();

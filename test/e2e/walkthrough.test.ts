@@ -144,10 +144,15 @@ test("no key, token or password of the walk-through is in the log", () => {
   }
 });
 
-test('the commands of this README under "Deploy by hand" do what it says', async () => {
+test("the commands of the README and of the page of the HTTP interface do what they say", async () => {
   const v4 = await aws.publish("frontend", "v4");
-  const [deploy = "", follow = "", ...more] = (await codeBlocks("README.md", "Deploy by hand", "sh")).map(
-    (block) => block.replaceAll("localhost:8686", "localhost:$PORT").replaceAll("curl ", "curl -s "),
+  const blocks = [
+    ...(await codeBlocks("docs/http.md", "Deploy by hand", "sh")),
+    ...(await codeBlocks("docs/http.md", "Follow it", "sh")),
+  ];
+  expect(await codeBlocks("README.md", "Use it", "sh")).toEqual(blocks.slice(0, 1));
+  const [deploy = "", follow = "", ...more] = blocks.map((block) =>
+    block.replaceAll("localhost:8686", "localhost:$PORT").replaceAll("curl ", "curl -s "),
   );
   expect(more).toEqual([]);
   expect(await shell(deploy, { IMAGE: v4.reference }, join(home, "test-keys"))).toEqual({

@@ -31,9 +31,9 @@ function mayDeploy(rules: readonly ClaimRule[], job: GithubJob): boolean {
   }
 }
 
-test("the rules of the README are right", async () => {
-  const [text = ""] = await codeBlocks("README.md", "Who may deploy what", "yaml");
-  const issuers = readRules("README.md", text, (path) => [{ fingerprint: path }]);
+test("the rules of the page about them are right", async () => {
+  const [text = ""] = await codeBlocks("docs/rules.md", "The rules file", "yaml");
+  const issuers = readRules("rules.md", text, (path) => [{ fingerprint: path }]);
   expect(issuers.map(({ name }) => name)).toEqual(["github", "on-call"]);
 });
 
