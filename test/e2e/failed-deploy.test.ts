@@ -19,6 +19,7 @@ type Failure = {
   diagnosis?: { facts: RegExp; prints: string };
 };
 
+const SETUP_DEADLINE = 240_000;
 const FORMS: readonly Form[] = ["plain", "fixed", "anonymous"];
 /** The port that is taken, filled in when it is known. */
 const TAKEN = "TAKEN";
@@ -87,7 +88,7 @@ beforeAll(async () => {
       await stage().docker.docker("exec", id, "sh", "-c", "echo kept > /data/note");
   }
   project.write(composeFile(aws, ({ edit = "" }) => edit.replace(TAKEN, String(taken)), taken));
-});
+}, SETUP_DEADLINE);
 
 afterAll(() => cleanup.disposeAsync());
 

@@ -8,7 +8,7 @@ import { bytesOf, connect, parseReply } from "../support/raw-http.ts";
 import { type Aws, stageDaemon, stageProject, startAws } from "../support/stage.ts";
 import { waitFor } from "../support/wait.ts";
 
-const SETUP_DEADLINE = 60_000;
+const SETUP_DEADLINE = 180_000;
 const REPLY_DEADLINE = 60_000;
 /** The runtime cuts what is idle for its 10 s some seconds later. */
 const IDLE_CUT_DEADLINE = 25_000;
@@ -35,7 +35,7 @@ beforeAll(async () => {
     }),
   );
   daemon = stack.use(await stageDaemon(project, aws));
-  await daemon.waitForLog(({ message }) => message === "services are up");
+  await daemon.waitForLog(({ message }) => message === "services are up", SETUP_DEADLINE);
 }, SETUP_DEADLINE);
 
 afterAll(() => stack.disposeAsync(), SETUP_DEADLINE);

@@ -25,7 +25,8 @@ export type SceneOptions = {
   waitUntilUp?: boolean;
 };
 
-const UP_DEADLINE = 60_000;
+/** Twenty services, one after the other, on a busy machine. */
+const UP_DEADLINE = 180_000;
 
 export async function startScene(options: SceneOptions): Promise<Scene> {
   const stack = new AsyncDisposableStack();
