@@ -1,5 +1,5 @@
 import { readIssuers, strangeServices } from "./access.ts";
-import type { Check } from "./check.ts";
+import { type Check, NOT_LOOKED_AT } from "./check.ts";
 import type { Config } from "./config.ts";
 import type { Compose } from "./core/compose.ts";
 import { DeployerError } from "./core/errors.ts";
@@ -65,7 +65,7 @@ async function fetchedKeys(config: Config): Promise<string> {
     issuers = readIssuers(config, silent) ?? [];
   } catch {
     // What is wrong with them is said once, with what mends it.
-    return "not looked at: the rules cannot be used";
+    return `${NOT_LOOKED_AT}the rules cannot be used`;
   }
   const identities = issuers.filter((issuer) => issuer.kind === "oidc");
   const keys = createIssuerKeys(silent);

@@ -1,3 +1,6 @@
+/** Begins what is said of something that could not be looked at, because what it rests on has failed. */
+export const NOT_LOOKED_AT = "not looked at: ";
+
 /** How one thing the daemon needs is looked for. */
 export type Check = {
   name: string;

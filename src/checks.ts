@@ -26,6 +26,11 @@ const VERSION_DEADLINE_MS = 10_000;
 const OLDEST_COMPOSE = [2, 20] as const;
 const LOW_DISK_BYTES = 2 * 1024 ** 3;
 
+/** The daemon's own words for the end of its start. */
+const AT_START = "; aborting startup";
+const ENVIRONMENT_REMEDY =
+  'set it in the unit or its settings file ("deployer-service help serve" lists them all), or start the daemon and let it judge its own environment';
+
 /** Where a Compose plugin is found for every user. */
 const PLUGIN_FOLDER = "/usr/local/lib/docker/cli-plugins";
 
@@ -33,7 +38,8 @@ const PLUGIN_FOLDER = "/usr/local/lib/docker/cli-plugins";
 export async function* runChecks(env: Environment): AsyncGenerator<CheckResult> {
   const checked = checkConfig(env, currentUser(env));
   if ("problems" in checked) {
-    for (const { variable, line } of checked.problems) yield { name: variable, ok: false, detail: line };
+    for (const { variable, line } of checked.problems)
+      yield { name: variable, ok: false, detail: `${line.replace(AT_START, "")}\n${ENVIRONMENT_REMEDY}` };
     return;
   }
   yield { name: "environment", ok: true, detail: "complete" };

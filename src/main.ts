@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { runCommand } from "./cli/command.ts";
 import { COMMANDS } from "./cli/commands.ts";
 import { controlSocket } from "./cli/control-socket.ts";
-import { isCommandName, unknownCommand, USAGE } from "./cli/help.ts";
+import { COMMAND_HELP, isCommandName, unknownCommand, USAGE } from "./cli/help.ts";
 import { runJwt } from "./cli/jwt.ts";
 import { createClient } from "./client/client.ts";
 import { overSocket } from "./client/over-socket.ts";
@@ -26,7 +26,8 @@ async function main(calledAs: string, args: string[]): Promise<number> {
   if (calledAs === "jwt") return await jwt(args);
   const [word = "serve", ...rest] = args;
   if (word === "jwt") return await jwt(rest);
-  if (word === "--help" || word === "-h" || word === "help") return print(USAGE);
+  if (word === "help") return await help(rest[0]);
+  if (word === "--help" || word === "-h") return print(USAGE);
   if (word === "--version") return print(`${VERSION}\n`);
   if (!isCommandName(word)) {
     complain(unknownCommand(word));
@@ -43,6 +44,15 @@ async function main(calledAs: string, args: string[]): Promise<number> {
     connect: ({ by = overSocket(controlSocket(environment)), enough } = {}) =>
       createClient(by, { now: Date.now, sleep, say: (text) => complain(`${text}\n`), enough }),
   });
+}
+
+/** `help`, or `help COMMAND`. */
+async function help(word: string | undefined): Promise<number> {
+  if (word === undefined) return print(USAGE);
+  if (word === "jwt") return await jwt(["--help"]);
+  if (isCommandName(word)) return print(COMMAND_HELP[word]);
+  complain(unknownCommand(word));
+  return EXIT.usage;
 }
 
 function jwt(args: string[]): Promise<number> {

@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 
-import type { Check } from "./check.ts";
+import { type Check, NOT_LOOKED_AT } from "./check.ts";
 import type { Config } from "./config.ts";
 import type { Compose } from "./core/compose.ts";
 import { DeployerError } from "./core/errors.ts";
@@ -48,7 +48,7 @@ async function usableProject(compose: Compose): Promise<string> {
 /** What the proxy in front needs, with all that is wrong with it at once. */
 async function usableEdge(compose: Compose, ports: Pick<Ports, "edge" | "engine">): Promise<string> {
   const project = await compose.project().catch(() => undefined);
-  if (project === undefined) return "not looked at: the compose file cannot be used";
+  if (project === undefined) return `${NOT_LOOKED_AT}the compose file cannot be used`;
   const { edge, services } = project;
   if (edge === undefined) return "the compose file wants none";
   const problems = await edgeProblems(project, ports);

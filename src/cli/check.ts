@@ -1,3 +1,4 @@
+import { NOT_LOOKED_AT } from "../check.ts";
 import { type CheckResult, runChecks } from "../checks.ts";
 import { ClientError } from "../client/client-error.ts";
 import { EXIT } from "../client/exit-codes.ts";
@@ -44,7 +45,8 @@ async function askDaemon(io: Io): Promise<CheckResult[] | undefined> {
 }
 
 function checkLine({ name, ok, detail }: CheckResult): string {
-  return `${ok ? "pass" : "FAIL"}  ${name}: ${detail.replaceAll("\n", "\n      ")}\n`;
+  const verdict = ok ? (detail.startsWith(NOT_LOOKED_AT) ? "skip" : "pass") : "FAIL";
+  return `${verdict}  ${name}: ${detail.replaceAll("\n", "\n      ")}\n`;
 }
 
 function summary(failed: number, judged: Judged): string {

@@ -50,7 +50,7 @@ export async function runCommand(
     return await command(args, io);
   } catch (error) {
     if (error instanceof UsageError) {
-      io.stderr(mistake(error.message, COMMAND_HELP[name]));
+      io.stderr(mistake(error.message, name));
       return EXIT.usage;
     }
     if (!(error instanceof ClientError)) throw error;

@@ -1,5 +1,4 @@
-import { DEFAULT_ISSUER } from "./remote.ts";
-import { KEY_VARIABLE } from "./signing-key.ts";
+import { DEFAULT_ISSUER, KEY_VARIABLE } from "./signing-key.ts";
 
 /** What the command line says of itself: lower case, no full stop, a hint with every mistake. */
 
@@ -51,16 +50,18 @@ On its host, while it runs:
   version    print the version
 
 The daemon is configured by environment variables; "deployer-service serve --help" lists them.
-"deployer-service <command> --help" explains a command.
+"deployer-service help <command>" explains a command.
 `;
 
-const SOCKET = `The daemon is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group docker.
+const SOCKET = `Exit code: 0 done, 1 failed, 2 usage, 6 not authorized, 7 no daemon that answers.
+
+The daemon is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group docker.
 `;
 
 const REMOTE = `The daemon of this host is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group
 docker. One elsewhere, by its port:
 
-  --url URL           https://HOST[:PORT] of the daemon, and one of
+  --url URL           https://HOST[:PORT] of the daemon (http:// too), and one of
   --key FILE          private key (PEM); its public one is among the daemon's
   --key-env VARIABLE  environment variable with the key, as PEM or its base64 (${KEY_VARIABLE})
   --oidc              no key: the token of this GitHub Actions job (permissions: id-token: write)
@@ -69,6 +70,9 @@ docker. One elsewhere, by its port:
   --ca FILE           certificates of the authorities to trust instead of the public ones
 
 Every request has a token of its own, good for nothing else.
+`;
+
+const EXIT_CODES_OF_QUESTIONS = `Exit code: 0 answered, 2 usage, 6 not authorized, 7 no daemon that answers.
 `;
 
 const EXIT_CODES = `Exit code: 0 succeeded, 1 failed, 2 usage, 3 rolled back, 4 superseded, 5 rollback failed, 6 not authorized,
@@ -82,7 +86,8 @@ Environment:
   JWT_PUBLIC_KEY_PATH   public key that tokens are verified with: a PEM file, or a directory of them (required without rules)
   DOCKER_COMPOSE_FILE   path of the compose file (required)
   AWS_REGION            region of the registry (required for REGISTRY_AUTH=ecr)
-  ECR_DOMAIN            <account>.dkr.ecr.<region>.amazonaws.com, or ECR_ACCOUNT_ID alone (likewise)
+  ECR_DOMAIN            <account>.dkr.ecr.<region>.amazonaws.com (likewise, or ECR_ACCOUNT_ID)
+  ECR_ACCOUNT_ID        the account alone, instead of ECR_DOMAIN
   DEBUG_MODE            true or false (required)
   PORT                  port to listen on (8686)
   BIND_ADDRESS          address to listen on (all interfaces)
@@ -98,13 +103,16 @@ Environment:
   TRUSTED_PROXIES       addresses and networks whose X-Forwarded-For is believed, comma-separated (none)
   LOG_TIMEZONE          time zone of the log (America/Chicago)
 
-DOCKER_HOST, proxy variables and those of the AWS SDK are honoured.
-Log lines are JSON on stdout. SIGTERM finishes the running deployment, then ends with 0.
+DOCKER_HOST, proxy variables and those of the AWS SDK are honoured; NODE_EXTRA_CA_CERTS names a file with further
+authorities, for a GitHub Enterprise Server of your own.
+Log lines are JSON on stdout. SIGTERM finishes the running deployment, then ends with 0; what keeps it from starting is
+said at once, all of it, exit code 1.
 `,
   check: `deployer-service check [--here] [--json] - look at everything the daemon needs
 
 Judges the environment of the daemon if one runs, else that of the shell it is called from, and says which.
-One line each, pass or fail with what to do. Exit code 0 when all passed, 1 when something failed.
+One line each: pass, skip (what it rests on has failed) or FAIL with what to do. Without a running daemon give it the unit's
+environment, or set the variables by hand. Exit code 0 when all passed, 1 when something failed, 2 usage.
 
   --here   judge the environment of this shell, also while a daemon runs
   --json   print the result as JSON
@@ -117,6 +125,7 @@ Then the deployments that run or wait. The newest CI runs are told on the host o
 
   --json   print all there is to know as JSON
 
+${EXIT_CODES_OF_QUESTIONS}
 ${REMOTE}`,
   history: `deployer-service history [SERVICE] [--status STATUS] [--limit N] [--json] [--url URL …] - the deployments, newest first
 
@@ -124,6 +133,7 @@ ${REMOTE}`,
   --limit N         at most so many (20)
   --json            print them as JSON
 
+${EXIT_CODES_OF_QUESTIONS}
 ${REMOTE}`,
   logs: `deployer-service logs ID [-f] [--json] [--url URL …] - the story of a deployment
 
@@ -212,9 +222,11 @@ ${SOCKET}`,
 /** What to say to a first word that means nothing. */
 export function unknownCommand(word: string): string {
   const kind = word.startsWith("-") ? "flag" : "command";
-  return mistake(`unknown ${kind} ${JSON.stringify(word)}`, USAGE);
+  return `${USAGE}\ndeployer-service: unknown ${kind} ${JSON.stringify(word)}\n`;
 }
 
-export function mistake(problem: string, help: string): string {
-  return `deployer-service: ${problem}\n\n${help}`;
+/** What to say to wrong arguments of a command: how it is called, where to read more, and last what is wrong. */
+export function mistake(problem: string, name: CommandName): string {
+  const [call = ""] = COMMAND_HELP[name].split(" - ", 1);
+  return `Usage: ${call}\n"deployer-service help ${name}" says more.\ndeployer-service: ${problem}\n`;
 }

@@ -14,10 +14,8 @@ import { unpackPem } from "../tokens/packed-pem.ts";
 import { type Arguments, type Options, UsageError } from "./arguments.ts";
 import type { Io } from "./command.ts";
 import { messageOf } from "./jwt-command.ts";
-import { KEY_VARIABLE, keyFromFile, keyFromVariable, parseKey } from "./signing-key.ts";
+import { DEFAULT_ISSUER, KEY_VARIABLE, keyFromFile, keyFromVariable, parseKey } from "./signing-key.ts";
 
-/** As `jwt sign` has it. */
-export const DEFAULT_ISSUER = "github-actions";
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /** How a daemon elsewhere is reached, and who asks. */
@@ -106,7 +104,7 @@ function signingKey(values: Arguments["values"], { env }: Io): PrivateKey {
     // The jwt tool wants base64 alone, as the original did; it says what is wrong with a value that is neither.
     return pem === undefined ? keyFromVariable(variable ?? "", env) : parseKey(pem, "env");
   } catch (cause) {
-    throw new ClientError("unauthorized", messageOf(cause), { cause });
+    throw new UsageError(messageOf(cause), { cause });
   }
 }
 

@@ -4,6 +4,8 @@ import { BASE64 } from "../core/base64.ts";
 import { type PrivateKey, readPrivateKey } from "../tokens/keys.ts";
 import { labelled, messageOf } from "./jwt-command.ts";
 
+/** `iss` of the tokens that a key signs, as the original's `jwt sign` had it. */
+export const DEFAULT_ISSUER = "github-actions";
 /** Where the private key is, as PEM in base64, unless another variable is named. */
 export const KEY_VARIABLE = "DEPLOY_SIGNING_KEY_B64";
 

@@ -372,6 +372,9 @@ test("a STATE_DIR that cannot be used fails with what to do", async () => {
   );
 });
 
+const HOW_TO_SET =
+  'set it in the unit or its settings file ("deployer-service help serve" lists them all), or start the daemon and let it judge its own environment';
+
 test("every problem of the environment is named", async () => {
   await using place = await setUp();
   const env = { DOCKER_COMPOSE_FILE: "", DEBUG_MODE: "maybe", PORT: "http", DOCKER_HOST: "ssh://ann@host" };
@@ -379,18 +382,19 @@ test("every problem of the environment is named", async () => {
   expect([exitCode, verdict.ok]).toEqual([1, false]);
   expect(verdict.checks).toEqual(
     [
-      ["DOCKER_COMPOSE_FILE", "DOCKER_COMPOSE_FILE environment variable not set; aborting startup"],
-      ["DEBUG_MODE", "DEBUG_MODE environment variable must be set to 'true' or 'false'; aborting startup"],
+      ["DOCKER_COMPOSE_FILE", "DOCKER_COMPOSE_FILE environment variable not set"],
+      ["DEBUG_MODE", "DEBUG_MODE environment variable must be set to 'true' or 'false'"],
       ["PORT", "PORT must be a port from 1 to 65535, or 0 for any free one"],
       [
         "DOCKER_HOST",
         'DOCKER_HOST "ssh://ann@host" cannot be used: only unix:///path/to/docker.sock and tcp://host:port are supported',
       ],
-    ].map(([name = "", detail = ""]) => ({ name, ok: false, detail })),
+    ].map(([name = "", detail = ""]) => ({ name, ok: false, detail: `${detail}\n${HOW_TO_SET}` })),
   );
   const said = await place.check(env);
   expect(said.exitCode).toBe(1);
-  for (const { name, detail } of verdict.checks) expect(said.stdout).toContain(`FAIL  ${name}: ${detail}\n`);
+  for (const { name, detail } of verdict.checks)
+    expect(said.stdout).toContain(`FAIL  ${name}: ${detail.replaceAll("\n", "\n      ")}\n`);
   expect(said.stdout).toContain("\n4 failed (");
 });
 
