@@ -1,7 +1,7 @@
 import type { Deployment, Diagnosis } from "./deployment.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Guard, Run } from "./order.ts";
-import type { RepeatKey, SpentKey } from "./repeat.ts";
+import type { RepeatKey, SpentKey } from "./repeat-key.ts";
 import type { History } from "./history.ts";
 import type { LostRoutes } from "./lost-routes.ts";
 import type { Attachment } from "./engine.ts";

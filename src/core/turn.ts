@@ -1,11 +1,11 @@
 import { removeDoneBefore } from "./before-commands.ts";
 import type { deploy } from "./deploy.ts";
 import { begin, type Deployment, end, hasEnded } from "./deployment.ts";
-import { DeployerError } from "./errors.ts";
 import type { Pending } from "./pending.ts";
 import type { Ports } from "./ports.ts";
 import { fieldsOf, tellEnd, tellStarted } from "./story.ts";
 import { countRequests, tellTraffic } from "./traffic.ts";
+import { unwritten } from "./unwritten.ts";
 
 /** Between two attempts to write down what could not be written: somebody has to free some space. */
 const WRITE_AGAIN_MS = 5_000;
@@ -84,21 +84,4 @@ export class Turn {
       }
     }
   }
-}
-
-/** How far it has come is known to this process only, yet. */
-export function unwritten({ id, status, reason }: Deployment, cause?: unknown): DeployerError {
-  const how = hasEnded({ status })
-    ? `ended as ${[status, reason].filter((part) => part !== "").join(": ")}`
-    : "goes on";
-  return notWritten(
-    `deployment ${id} ${how}, which GET /deployments/${id} tells as soon as it is written`,
-    cause,
-  );
-}
-
-export function notWritten(what: string, cause: unknown): DeployerError {
-  const why = cause instanceof Error ? ` (${cause.message})` : "";
-  const message = `STATE_DIR cannot be written to${why}: free some space on its disk; ${what}`;
-  return new DeployerError("internal", message, { cause });
 }

@@ -1,22 +1,23 @@
 import { deploy } from "./deploy.ts";
-import { accept, type Deployment, end, hasEnded, type Outcome, servicesOf, supersede } from "./deployment.ts";
-import { DeployerError, errorCode, publicMessage } from "./errors.ts";
+import { accept, type Deployment, hasEnded, servicesOf, supersede } from "./deployment.ts";
+import { DeployerError } from "./errors.ts";
 import { assertInOrder, type Run } from "./order.ts";
 import { Pending } from "./pending.ts";
 import type { Ports } from "./ports.ts";
 import { decidedBy, type Queue } from "./queue.ts";
-import { repeated, type RepeatKey, spend } from "./repeat.ts";
+import { acceptedBefore } from "./repeat.ts";
+import { type RepeatKey, spend } from "./repeat-key.ts";
 import { authorise, type DeployRequest } from "./request.ts";
 import { resume } from "./resume.ts";
 import { fieldsOf, tellAccepted, tellResumed, tellWaits } from "./story.ts";
-import { notWritten, Turn, unwritten } from "./turn.ts";
+import { Turn } from "./turn.ts";
+import { notWritten, unwritten } from "./unwritten.ts";
 import { versionToGoBackTo } from "./versions.ts";
 import { unlessAborted } from "./wait.ts";
+import { WithoutDocker } from "./without-docker.ts";
 
 /** How long a shutdown lets the running deployment go on; systemd kills us at 90 s (120 s with our unit). */
 const FINISH_WITHIN_MS = 75_000;
-/** How long a new deployment waits at the start of the daemon for a Docker that does not answer. */
-const DOCKER_WITHIN_MS = 30_000;
 
 /** Accepts deployments, runs each in its turn, and tells who waits how it ended. */
 export class Worker {
@@ -25,6 +26,7 @@ export class Worker {
   readonly #newId: () => string;
   readonly #turn: Turn;
   readonly #pending: Pending;
+  readonly #withoutDocker: WithoutDocker;
   /** What runs goes back at its next step. */
   readonly #abort = new AbortController();
   /** Nobody has to wait for Docker any more: it answers, or the daemon stops. */
@@ -48,6 +50,7 @@ export class Worker {
     this.#queue = queue;
     this.#newId = newId;
     const stop = { signal: this.#abort.signal, isClosing: () => this.#isClosing };
+    this.#withoutDocker = new WithoutDocker(ports, queue, this.#pending);
     this.#turn = new Turn(ports, this.#pending, stop, onEnd);
     for (const left of ports.store.unfinished()) {
       if (left.status === "running") this.#resume(left);
@@ -67,7 +70,7 @@ export class Worker {
    * than the newest one accepted, `conflict` for a key of another request and for a rollback without a version to go to.
    */
   async submit(request: DeployRequest, issuer: string, keys: readonly RepeatKey[] = []): Promise<Deployment> {
-    const first = this.#repeated(keys);
+    const first = acceptedBefore(keys, this.#ports);
     if (first !== undefined) return first;
     this.#assertOpen();
     // A signal to our whole service ends Compose too: then the stop is the reason, not the file.
@@ -109,7 +112,7 @@ export class Worker {
   /** Without a pause from the first question to the row on disk: of two requests at once, one comes first in everything. */
   #accept(request: DeployRequest, issuer: string, keys: readonly RepeatKey[]): Deployment {
     const { store, clock, log } = this.#ports;
-    const first = this.#repeated(keys);
+    const first = acceptedBefore(keys, this.#ports);
     if (first !== undefined) return first;
     this.#assertOpen();
     const run = this.#inOrder(request);
@@ -125,7 +128,8 @@ export class Worker {
     tellAccepted(deployment, this.#ports);
     log.info("deployment accepted", { ...fieldsOf(deployment), issuer });
     this.#enter(deployment, superseded);
-    if (!this.#started.signal.aborted) void this.#endUnlessDockerAnswers(deployment.id);
+    if (!this.#started.signal.aborted)
+      void this.#withoutDocker.endUnlessItAnswers(deployment.id, this.#started.signal);
     return deployment;
   }
 
@@ -170,56 +174,12 @@ export class Worker {
     for (const other of superseded) this.#pending.tell(other);
   }
 
-  /** A caller of this run of the daemon is not kept waiting for a Docker that does not come. */
-  async #endUnlessDockerAnswers(id: string): Promise<void> {
-    const { store, clock, log } = this.#ports;
-    try {
-      await clock.sleep(DOCKER_WITHIN_MS, this.#started.signal);
-    } catch {
-      return;
-    }
-    const waiting = this.#pending.deployment(id);
-    if (waiting === undefined || !this.#queue.isWaiting(id)) return;
-    const late = new DeployerError(
-      "docker",
-      "the daemon is still starting: it waits for Docker, or for the compose file to be readable; see /ready",
-    );
-    const ended = end(waiting, untouched(late), clock.now());
-    try {
-      store.update(ended);
-    } catch (error) {
-      log.error("the end of a deployment could not be written down, it still waits", {
-        deployment: id,
-        error,
-      });
-      return void this.#endUnlessDockerAnswers(id);
-    }
-    this.#queue.leave(id);
-    this.#pending.tell(ended);
-  }
-
   /** The run that the order guard moves to. Errors: `superseded`. */
   #inOrder({ parts, run, force }: DeployRequest): Run | undefined {
     if (run === undefined) return undefined;
     for (const { service } of parts)
       assertInOrder(run, this.#ports.store.guard(service, run.workflow), { force });
     return run;
-  }
-
-  /** A token that comes with the `Idempotency-Key` of an earlier request is spent too: without that key it must not start anything. */
-  #repeated(keys: readonly RepeatKey[]): Deployment | undefined {
-    const { store, clock } = this.#ports;
-    const now = clock.now();
-    const repetition = repeated(keys, store, now);
-    if (repetition === undefined) return undefined;
-    const { deployment, unspent } = repetition;
-    try {
-      const spent = unspent.map((key) => spend(key, now));
-      if (spent.length > 0) store.spendKeys(spent, deployment.id);
-    } catch (cause) {
-      throw notWritten("the request was not accepted", cause);
-    }
-    return deployment;
   }
 
   #find(id: string): Deployment {
@@ -242,15 +202,4 @@ function waitsForStart(id: string): DeployerError {
 
 function interrupted(why: string): DeployerError {
   return new DeployerError("interrupted", `interrupted: ${why}`);
-}
-
-function untouched(error: unknown): Outcome {
-  return {
-    status: "failed",
-    changed: false,
-    digests: new Map(),
-    diagnoses: [],
-    code: errorCode(error),
-    reason: `${publicMessage(error)}\nnothing was touched`,
-  };
 }

@@ -2,7 +2,7 @@ import type { Caller } from "../core/caller.ts";
 import type { Deployment } from "../core/deployment.ts";
 import type { Log } from "../core/ports.ts";
 import type { DeploymentQuery, DeploymentSummary } from "../core/history.ts";
-import type { RepeatKey } from "../core/repeat.ts";
+import type { RepeatKey } from "../core/repeat-key.ts";
 import type { DeployRequest } from "../core/request.ts";
 import type { Secret } from "../core/secret.ts";
 import type { ServiceState } from "../core/services.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 import type { Caller } from "../core/caller.ts";
 import { DeployerError } from "../core/errors.ts";
-import type { RepeatKey } from "../core/repeat.ts";
+import type { RepeatKey } from "../core/repeat-key.ts";
 import type { HttpContext } from "./context.ts";
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/;

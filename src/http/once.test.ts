@@ -3,7 +3,7 @@ import { connect } from "node:net";
 
 import { type Caller, MAY_ALL, type TokenUse } from "../core/caller.ts";
 import { accept } from "../core/deployment.ts";
-import type { RepeatKey } from "../core/repeat.ts";
+import type { RepeatKey } from "../core/repeat-key.ts";
 import { requestHash } from "../tokens/request-hash.ts";
 import { AUTHORIZED, CREATED_AT, fakeDaemon, NO_NETWORK } from "./fake-daemon.ts";
 import { serve, type Server } from "./serve.ts";

@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 
 import type { Deployment } from "../core/deployment.ts";
 import type { Run } from "../core/order.ts";
-import type { KeyKind, SpentKey } from "../core/repeat.ts";
+import type { KeyKind, SpentKey } from "../core/repeat-key.ts";
 import type { Store } from "../core/store.ts";
 import { transaction } from "./transaction.ts";
 

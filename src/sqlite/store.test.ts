@@ -9,7 +9,7 @@ import { diagnosisOf, outcomeOf, queued, requestFor } from "../../test/fakes/dep
 import { fakeStore } from "../../test/fakes/store.ts";
 import { accept, begin, end, type Outcome, supersede } from "../core/deployment.ts";
 import type { Acceptance, Store } from "../core/store.ts";
-import type { SpentKey } from "../core/repeat.ts";
+import type { SpentKey } from "../core/repeat-key.ts";
 import { openStore } from "./store.ts";
 
 let folder = "";

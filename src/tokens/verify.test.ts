@@ -70,6 +70,14 @@ test.each([
   expect((await verify(forge(rsa, header, body))).issuer).toBe("github-actions");
 });
 
+test("without any key every token is refused, and why is said", async () => {
+  const without = createVerifier({ keys: () => [], now: () => NOW * 1000 });
+  await expect(without(forge(rsa, header, claims))).rejects.toMatchObject({
+    code: "unauthorized",
+    message: "there is no key to verify it with",
+  });
+});
+
 test("jti and req say what a token is bound to, and nothing more is needed", async () => {
   const needs = { id: false, request: false };
   const expiresAt = (NOW + 300) * 1000;

@@ -2,7 +2,7 @@ import { type Deployment, hasEnded, servicesOf } from "../../src/core/deployment
 import { type DeploymentEvent, MOST_READ_KEYS, type ReadKey } from "../../src/core/history.ts";
 import { compareRuns, type Guard } from "../../src/core/order.ts";
 import { KEPT_REJECTIONS, type Rejection } from "../../src/core/rejection.ts";
-import type { SpentKey } from "../../src/core/repeat.ts";
+import type { SpentKey } from "../../src/core/repeat-key.ts";
 import type { BroughtImage, Look, Origin, Pin, Progress, Store, Version } from "../../src/core/store.ts";
 
 /** The store without a disk. */

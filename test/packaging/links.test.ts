@@ -9,7 +9,7 @@ const LINK = /\]\(([^)\s]+)\)/g;
 const OF_GITHUB = "../../releases";
 
 const pages = ["*.md", "docs/**/*.md", "bench/results/*.md"]
-  .flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(ROOT)])
+  .flatMap((pattern) => Array.from(new Bun.Glob(pattern).scanSync(ROOT)))
   .toSorted();
 
 test.each(pages)("every link of %s leads somewhere", (page) => {
