@@ -1,11 +1,9 @@
-import { readFileSync } from "node:fs";
-
 import { expect, test } from "bun:test";
 
 import type { Failure } from "../support/load-result.ts";
 import { lifeOf } from "../support/observe.ts";
 import { type RoutedScene, startRoutedScene } from "../support/routed-scene.ts";
-import { deployTo, failuresOf, proxiesOf, routedService, visit } from "../support/routed-service.ts";
+import { deployTo, failuresOf, proxiesOf, routedService } from "../support/routed-service.ts";
 
 const PER_SECOND = 150;
 /** Of them, so many are under way at any instant. */
@@ -117,38 +115,6 @@ test.concurrent(
     const result = await load.stop();
     expect(failuresOf(result)).toEqual([]);
     expect(result.versions["v2"]).toBeGreaterThan(PER_SECOND);
-  },
-  DEADLINE,
-);
-
-const OF_THE_EDGE = / {6}(?:route|drain): .*\n/g;
-const TAKEN_AWAY: [what: string, edit: (text: string, port: number) => string][] = [
-  ["its route", (text) => text.replace(OF_THE_EDGE, "")],
-  [
-    "the whole edge, whose port it publishes itself",
-    (text, port) =>
-      text
-        .replace(/x-deployer:\n {2}edge: .*\n/, "")
-        .replace(OF_THE_EDGE, "")
-        .replace("    x-deployer:\n", `    ports: ["127.0.0.1:${port}:8080"]\n    x-deployer:\n`),
-  ],
-];
-
-test.concurrent.each(TAKEN_AWAY)(
-  "a candidate that crashes, and takes away %s: what ran before is back, and answers where it did",
-  async (_, edit) => {
-    await using routed = await scene();
-    const before = await visit(routed);
-    expect(before).toMatchObject({ status: 200, text: "v1" });
-    const text = readFileSync(routed.project.file, "utf8");
-    const edited = edit(text, routed.port);
-    expect(edited).not.toBe(text);
-    routed.project.write(edited);
-    const { record } = await deployTo(routed, await routed.publish("v2", { crashAfterMs: 300 }));
-    expect(record.status).toMatch(/^(rolled_back|failed)$/);
-    expect(record.reason).toContain(`this deployment has brought back: `);
-    expect(await visit(routed)).toMatchObject({ status: 200, text: "v1", service: before.service });
-    expect(await proxiesOf(routed)).toHaveLength(1);
   },
   DEADLINE,
 );
