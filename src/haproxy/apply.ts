@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Frontage } from "../core/edge.ts";
@@ -122,6 +122,9 @@ async function takeUp(target: EdgeState, parts: Parts, place: Place): Promise<vo
   for (const [service, own] of routes)
     if (own.length > 0)
       directions.set(service, before.directions.get(service) ?? (await place(service, project)));
+  // A state that could not be read knows nothing of the proxy that serves.
+  const isFirst = before.frontage === undefined && !(await proxy.isThere(project));
+  const configBefore = readConfig(parts);
   // What changed since is kept: addresses.
   const { frontage, certificates } = target;
   store.change({ ...store.state(), frontage, certificates, directions });
@@ -133,8 +136,9 @@ async function takeUp(target: EdgeState, parts: Parts, place: Place): Promise<vo
   } catch (error) {
     const { frontage, certificates, directions } = before;
     store.change({ ...store.state(), frontage, certificates, directions });
-    if (before.frontage === undefined) await proxy.remove(project).catch(() => undefined);
-    else writeConfig(parts);
+    if (before.frontage !== undefined) writeConfig(parts);
+    else if (isFirst) await proxy.remove(project).catch(() => undefined);
+    else if (configBefore !== undefined) writeFileAtomically(join(parts.folder, CONFIG_FILE), configBefore);
     throw error;
   }
   for (const [service, direction] of directions) await switchTo(service, direction, cli());
@@ -171,6 +175,12 @@ async function validate(target: EdgeState, parts: Parts): Promise<void> {
   } finally {
     rmSync(join(folder, CANDIDATE_FILE), { force: true });
   }
+}
+
+/** What a proxy that starts anew would load. */
+function readConfig({ folder }: Pick<Parts, "folder">): string | undefined {
+  const path = join(folder, CONFIG_FILE);
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
 
 /** Writes what the state says. */

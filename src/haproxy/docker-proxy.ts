@@ -61,6 +61,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         await removeImages(spec.project);
         return running;
       }),
+    isThere: (project) => asEdge(async () => (await generationsOf(engine, project)).length > 0),
     assertFree: (ports) => asEdge(() => free(ports)),
     assertImage: (spec) => asEdge(async () => await images.assertToBeHad(await container.image(spec))),
     remove: (project) =>

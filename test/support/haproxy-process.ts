@@ -107,6 +107,7 @@ export async function startHaproxyStage(daemon = "127.0.0.1:1"): Promise<Haproxy
       const path = ({ name }: Running) => join(folder, "run", name);
       return { runDir: path(current), earlier: earlier.map(path) };
     },
+    isThere: () => Promise.resolve(current !== undefined),
     assertFree: (ports) => assertFree(ports, { publishers: () => Promise.resolve([]) }),
     assertImage: () => Promise.resolve(),
     async remove() {
