@@ -148,7 +148,7 @@ async function takeUp(target: EdgeState, parts: Parts, place: Place): Promise<vo
 export async function rejoin({ store, proxy, exclusive, ...site }: Parts): Promise<void> {
   await exclusive(async () => {
     if (store.state().frontage === undefined) return;
-    const { runDir, earlier } = await proxy.ensure(specOf(store.state(), site));
+    const { runDir, earlier } = await proxy.rejoin(specOf(store.state(), site));
     store.change({ ...store.state(), runDir, earlier });
   });
 }
