@@ -10,7 +10,8 @@ import type { CertificateFolder } from "./certificate-folder.ts";
 import { assertChallenges } from "./challenges.ts";
 import type { Cli } from "./cli.ts";
 import { holds } from "./hold.ts";
-import { CONFIG_FILE, type Proxy } from "./proxy.ts";
+import { CONFIG_FILE, type EdgePort, type Proxy } from "./proxy.ts";
+import { NOTHING } from "./said.ts";
 import { SCRIPTS } from "./scripts.ts";
 import { switchTo } from "./servers.ts";
 import { type EdgeState, type EdgeStore, makeFolder, NO_STATE, type PlacedDirection } from "./state.ts";
@@ -132,7 +133,7 @@ async function takeUp(target: EdgeState, parts: Parts, place: Place): Promise<vo
   try {
     const { runDir, earlier } = await proxy.ensure(specOf(target, parts));
     store.change({ ...store.state(), runDir, earlier });
-    await reloadUnlessCurrent(identityOf(target, parts), cli());
+    await reloadUnlessCurrent(identityOf(target, parts), specOf(target, parts).ports, cli());
   } catch (error) {
     const { frontage, certificates, directions } = before;
     store.change({ ...store.state(), frontage, certificates, directions });
@@ -153,11 +154,21 @@ export async function rejoin({ store, proxy, exclusive, ...site }: Parts): Promi
   });
 }
 
-async function reloadUnlessCurrent(id: string, cli: Cli): Promise<void> {
+async function reloadUnlessCurrent(id: string, ports: readonly EdgePort[], cli: Cli): Promise<void> {
   if ((await runningIdentity(cli)) === id) return;
   const reason = await cli.reload();
   if (reason !== undefined)
-    throw new DeployerError("edge", `the edge refused its new configuration: ${reason}`);
+    throw new DeployerError(
+      "edge",
+      `the edge refused its new configuration: ${reason === NOTHING ? silentRefusal(ports) : reason}`,
+    );
+}
+
+/** A reload that cannot get a port is refused without a word of which. */
+function silentRefusal(ports: readonly EdgePort[]): string {
+  const numbers = ports.map(({ port }) => port);
+  const filter = numbers.map((port) => `sport = :${port}`).join(" or ");
+  return `most likely something else has port ${numbers.join(" or ")} of this host (ss -ltnp '${filter}' names it): free it, or name another under x-deployer.edge`;
 }
 
 /** Of the configuration that the proxy has loaded. */

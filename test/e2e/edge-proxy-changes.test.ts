@@ -236,7 +236,9 @@ test("a state that cannot be read and a change that fails leave alone what serve
   const next = stage.anotherDaemon();
   expect(next.frontage()).toBeUndefined();
   using _holder = Bun.listen({ hostname: "0.0.0.0", port: taken, socket: { data() {} } });
-  await expect(next.apply(frontage(taken, { web: [EVERYTHING] }))).rejects.toThrow();
+  await expect(next.apply(frontage(taken, { web: [EVERYTHING] }))).rejects.toThrow(
+    `most likely something else has port ${taken} of this host`,
+  );
   expect((await fetch(`http://127.0.0.1:${port}`, { keepalive: false })).status).toBe(200);
   // Also one that starts anew.
   expect(readFileSync(join(stage.folder, "haproxy.cfg"), "utf8")).toBe(config);
