@@ -26,6 +26,13 @@ function report(ended: DeploymentAnswer, more: Partial<Report> = {}): Report {
   return { services: ["web"], outcome: outcomeOf(ended), id: "d1", deployment: ended, stages: [], ...more };
 }
 
+test("requests that were counted since a restart of the daemon alone are told so", () => {
+  const traffic = { requests: 12, failed: 0, latency_ms: { p99: null }, since_restart: true };
+  const [part] = deployment().services;
+  const ended = deployment({ services: [{ service: "web", image: null, digest: null, ...part, traffic }] });
+  expect(summaryOf(report(ended))).toContain("<td>0 of 12, since the daemon's restart</td>");
+});
+
 test("it tells what took the place of what, what was lost, and how long it took", () => {
   const traffic = { requests: 12_431, failed: 3, latency_ms: { p99: 7.2 } };
   const [part] = deployment().services;

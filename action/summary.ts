@@ -18,6 +18,7 @@ const Counted = z.object({
   requests: z.number(),
   failed: z.number(),
   latency_ms: z.object({ p99: z.number().nullable() }),
+  since_restart: z.boolean().default(false),
 });
 
 /** What is known of a deployment when nobody waits any more. */
@@ -78,9 +79,10 @@ function failures(deployment: DeploymentAnswer): string[] {
 function lost(traffic: unknown): string {
   const counted = Counted.safeParse(traffic);
   if (!counted.success) return "not counted";
-  const { requests, failed, latency_ms } = counted.data;
+  const { requests, failed, latency_ms, since_restart } = counted.data;
   const slowest = latency_ms.p99 === null ? "" : `, p99 ${Math.ceil(latency_ms.p99)} ms`;
-  return `${failed} of ${requests}${slowest}`;
+  const from = since_restart ? ", since the daemon's restart" : "";
+  return `${failed} of ${requests}${slowest}${from}`;
 }
 
 function digest(text: string | null): string {

@@ -7645,7 +7645,8 @@ var Digest = string2().nullable().catch(null);
 var Counted = object({
   requests: number2(),
   failed: number2(),
-  latency_ms: object({ p99: number2().nullable() })
+  latency_ms: object({ p99: number2().nullable() }),
+  since_restart: boolean2().default(false)
 });
 function summaryOf(report) {
   const { services, outcome, id, deployment, stages } = report;
@@ -7693,9 +7694,10 @@ function lost(traffic) {
   const counted = Counted.safeParse(traffic);
   if (!counted.success)
     return "not counted";
-  const { requests, failed, latency_ms } = counted.data;
+  const { requests, failed, latency_ms, since_restart } = counted.data;
   const slowest = latency_ms.p99 === null ? "" : `, p99 ${Math.ceil(latency_ms.p99)} ms`;
-  return `${failed} of ${requests}${slowest}`;
+  const from = since_restart ? ", since the daemon's restart" : "";
+  return `${failed} of ${requests}${slowest}${from}`;
 }
 function digest(text) {
   return text === null ? "not known" : code(shortDigest(text));

@@ -32,8 +32,11 @@ export type Part = {
   /** `sha256:…` of what the service was pinned to when its turn came; absent when it was pinned to nothing. */
   from?: string;
   /** What visitors noticed, of a service behind the edge, once it has ended. */
-  traffic?: Traffic;
+  traffic?: DeploymentTraffic;
 };
+
+/** `sinceRestart`: the daemon was killed in the middle, and what came before it ran again is not in the numbers. */
+export type DeploymentTraffic = Traffic & { sinceRestart?: true };
 
 /** One recorded attempt to bring one service, or several as one, to an image. */
 export type Deployment = {
@@ -175,7 +178,7 @@ export function end(
   deployment: Deployment,
   { digests, ...outcome }: Outcome,
   now: number,
-  traffic: ReadonlyMap<string, Traffic> = new Map(),
+  traffic: ReadonlyMap<string, DeploymentTraffic> = new Map(),
 ): Deployment {
   const parts = deployment.parts.map((part) => {
     const counted = traffic.get(part.service);

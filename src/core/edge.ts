@@ -70,7 +70,7 @@ export interface Edge {
   reapply(): Promise<void>;
   /**
    * Finds the proxy that runs, after a kill: a daemon that brought another one may not have come to write down which. It is
-   * started if it does not run. Nothing was applied: nothing is done.
+   * started if it does not run, and never replaced: a service may be down meanwhile. Nothing was applied: nothing is done.
    */
   rejoin(): Promise<void>;
   /** What was applied last; undefined: nothing, or it was removed since. */

@@ -5,6 +5,7 @@ import { EDGE } from "../../test/fakes/edge.ts";
 import { service, settings } from "../../test/fakes/service.ts";
 import { fakeWorld, type World } from "../../test/fakes/world.ts";
 import { bringUp } from "./bring-up.ts";
+import { DeployerError } from "./errors.ts";
 import { FollowRunning } from "./follow-running.ts";
 
 async function shop(): Promise<World> {
@@ -54,4 +55,52 @@ test("containers that somebody has made get the requests", async () => {
   world.add("web");
   await look(world, undefined);
   expect(world.calls).toEqual(["direct web to web-1:3000 web-2:3000"]);
+});
+
+/** As many looks as there are in a minute, by one that has seen those before. @returns the warnings of these */
+async function looksOfAMinute(following: FollowRunning, world: World): Promise<string[]> {
+  world.log.lines.length = 0;
+  for (let look = 0; look < 6; look += 1) {
+    following.look({ name: "shop" }, await world.engine.containers("shop"));
+    await world.clock.sleep(10_000);
+  }
+  return world.log.lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+}
+
+test("containers that requests cannot be sent to are told once, until they are well", async () => {
+  const world = await shop();
+  const following = new FollowRunning(world);
+  const told = ["requests could not be sent to what runs"];
+  world.add("web");
+  world.before("direct web to web-1:3000 web-2:3000", () => {
+    throw new DeployerError("edge", "the edge cannot reach web-2");
+  });
+  expect(await looksOfAMinute(following, world)).toEqual(told);
+  expect(await looksOfAMinute(following, world)).toEqual([]);
+  world.stopByHand("web-2");
+  expect(await looksOfAMinute(following, world)).toEqual([]);
+  await world.engine.start("web-2");
+  expect(await looksOfAMinute(following, world)).toEqual(told);
+});
+
+test("a proxy that cannot be brought back, or is no better for it, is told once, until it is well", async () => {
+  const world = await shop();
+  const following = new FollowRunning(world);
+  let problem: string | undefined = "it does not run";
+  world.edge.problem = async () => problem;
+  expect(await looksOfAMinute(following, world)).toEqual(["the edge was brought up again"]);
+  expect(await looksOfAMinute(following, world)).toEqual([]);
+  world.edge.reapply = async () => {
+    throw new DeployerError("edge", "port 80 is taken");
+  };
+  expect(await looksOfAMinute(following, world)).toEqual([
+    "the edge cannot be brought to what the compose file says",
+  ]);
+  expect(await looksOfAMinute(following, world)).toEqual([]);
+  problem = undefined;
+  expect(await looksOfAMinute(following, world)).toEqual([]);
+  problem = "it does not run";
+  expect(await looksOfAMinute(following, world)).toEqual([
+    "the edge cannot be brought to what the compose file says",
+  ]);
 });

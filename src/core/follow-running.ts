@@ -4,10 +4,12 @@ import { sendToRunning } from "./send-to-running.ts";
 import type { Named } from "./compose.ts";
 import type { Container } from "./engine.ts";
 import type { Ports } from "./ports.ts";
+import { Troubles } from "./troubles.ts";
 
 const LASTS_MS = 2_000;
 /** A certificate that ends soon is told of so often. */
 const APPLIED_EVERY_MS = 24 * 60 * 60_000;
+const THE_EDGE = "the edge";
 
 /**
  * Notices when somebody else has changed what the edge rests on. A person's `docker compose up` makes containers that the
@@ -17,8 +19,8 @@ const APPLIED_EVERY_MS = 24 * 60 * 60_000;
 export class FollowRunning {
   readonly #ports: Ports;
   readonly #following = new Set<string>();
+  readonly #troubles = new Troubles();
   #isApplying = false;
-  #lastFailure = "";
   #appliedAt: number;
 
   constructor(ports: Ports) {
@@ -30,8 +32,11 @@ export class FollowRunning {
   look(project: Named, containers: readonly Container[]): void {
     if (!this.#isApplying) void this.#keepApplied();
     const running = containers.filter((container) => isRunning(container) && !container.oneOff);
-    for (const [service, own] of Map.groupBy(running, (container) => container.service))
-      if (!this.#following.has(service) && this.#isNews(service, own)) void this.#follow(project, service);
+    for (const [service, own] of Map.groupBy(running, (container) => container.service)) {
+      if (this.#following.has(service)) continue;
+      if (this.#isNews(service, own)) void this.#follow(project, service);
+      else this.#troubles.areOver(`service ${service}`);
+    }
   }
 
   async #keepApplied(): Promise<void> {
@@ -41,14 +46,16 @@ export class FollowRunning {
       const isRenewed = edge.certificatesChanged();
       const isDue = clock.now() - this.#appliedAt >= APPLIED_EVERY_MS;
       const problem = isRenewed ? undefined : await this.#lastingProblem();
+      if (!isRenewed && problem === undefined) this.#troubles.areOver(THE_EDGE);
       if (!isRenewed && !isDue && problem === undefined) return;
       this.#appliedAt = clock.now();
       await edge.reapply();
       if (isRenewed) log.info("the edge has taken up the certificates");
-      else if (problem !== undefined) log.warn("the edge was brought up again", { problem });
-      this.#lastFailure = "";
+      else if (problem !== undefined && this.#troubles.isNew(THE_EDGE, problem))
+        log.warn("the edge was brought up again", { problem });
     } catch (error) {
-      this.#tellOnce(error);
+      if (this.#troubles.isNew(THE_EDGE, `not applied: ${publicMessage(error)}`))
+        log.warn("the edge cannot be brought to what the compose file says", { error });
     } finally {
       this.#isApplying = false;
     }
@@ -60,14 +67,6 @@ export class FollowRunning {
     if ((await edge.problem()) === undefined) return undefined;
     await clock.sleep(LASTS_MS);
     return await edge.problem();
-  }
-
-  /** Every look finds the same. */
-  #tellOnce(error: unknown): void {
-    const why = publicMessage(error);
-    if (why === this.#lastFailure) return;
-    this.#lastFailure = why;
-    this.#ports.log.warn("the edge cannot be brought to what the compose file says", { error });
   }
 
   #isNews(service: string, own: readonly Container[]): boolean {
@@ -83,7 +82,8 @@ export class FollowRunning {
     try {
       await inTurn(service, () => sendToRunning(project, { name: service }, this.#ports));
     } catch (error) {
-      log.warn("requests could not be sent to what runs", { service, error });
+      if (this.#troubles.isNew(`service ${service}`, publicMessage(error)))
+        log.warn("requests could not be sent to what runs", { service, error });
     } finally {
       this.#following.delete(service);
     }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Frontage } from "../core/edge.ts";
@@ -10,7 +10,8 @@ import type { CertificateFolder } from "./certificate-folder.ts";
 import { assertChallenges } from "./challenges.ts";
 import type { Cli } from "./cli.ts";
 import { holds } from "./hold.ts";
-import { CONFIG_FILE, type Proxy } from "./proxy.ts";
+import { CONFIG_FILE, type EdgePort, type Proxy } from "./proxy.ts";
+import { NOTHING } from "./said.ts";
 import { SCRIPTS } from "./scripts.ts";
 import { switchTo } from "./servers.ts";
 import { type EdgeState, type EdgeStore, makeFolder, NO_STATE, type PlacedDirection } from "./state.ts";
@@ -122,6 +123,9 @@ async function takeUp(target: EdgeState, parts: Parts, place: Place): Promise<vo
   for (const [service, own] of routes)
     if (own.length > 0)
       directions.set(service, before.directions.get(service) ?? (await place(service, project)));
+  // A state that could not be read knows nothing of the proxy that serves.
+  const isFirst = before.frontage === undefined && !(await proxy.isThere(project));
+  const configBefore = readConfig(parts);
   // What changed since is kept: addresses.
   const { frontage, certificates } = target;
   store.change({ ...store.state(), frontage, certificates, directions });
@@ -129,12 +133,13 @@ async function takeUp(target: EdgeState, parts: Parts, place: Place): Promise<vo
   try {
     const { runDir, earlier } = await proxy.ensure(specOf(target, parts));
     store.change({ ...store.state(), runDir, earlier });
-    await reloadUnlessCurrent(identityOf(target, parts), cli());
+    await reloadUnlessCurrent(identityOf(target, parts), specOf(target, parts).ports, cli());
   } catch (error) {
     const { frontage, certificates, directions } = before;
     store.change({ ...store.state(), frontage, certificates, directions });
-    if (before.frontage === undefined) await proxy.remove(project).catch(() => undefined);
-    else writeConfig(parts);
+    if (before.frontage !== undefined) writeConfig(parts);
+    else if (isFirst) await proxy.remove(project).catch(() => undefined);
+    else if (configBefore !== undefined) writeFileAtomically(join(parts.folder, CONFIG_FILE), configBefore);
     throw error;
   }
   for (const [service, direction] of directions) await switchTo(service, direction, cli());
@@ -144,16 +149,26 @@ async function takeUp(target: EdgeState, parts: Parts, place: Place): Promise<vo
 export async function rejoin({ store, proxy, exclusive, ...site }: Parts): Promise<void> {
   await exclusive(async () => {
     if (store.state().frontage === undefined) return;
-    const { runDir, earlier } = await proxy.ensure(specOf(store.state(), site));
+    const { runDir, earlier } = await proxy.rejoin(specOf(store.state(), site));
     store.change({ ...store.state(), runDir, earlier });
   });
 }
 
-async function reloadUnlessCurrent(id: string, cli: Cli): Promise<void> {
+async function reloadUnlessCurrent(id: string, ports: readonly EdgePort[], cli: Cli): Promise<void> {
   if ((await runningIdentity(cli)) === id) return;
   const reason = await cli.reload();
   if (reason !== undefined)
-    throw new DeployerError("edge", `the edge refused its new configuration: ${reason}`);
+    throw new DeployerError(
+      "edge",
+      `the edge refused its new configuration: ${reason === NOTHING ? silentRefusal(ports) : reason}`,
+    );
+}
+
+/** A reload that cannot get a port is refused without a word of which. */
+function silentRefusal(ports: readonly EdgePort[]): string {
+  const numbers = ports.map(({ port }) => port);
+  const filter = numbers.map((port) => `sport = :${port}`).join(" or ");
+  return `most likely something else has port ${numbers.join(" or ")} of this host (ss -ltnp '${filter}' names it): free it, or name another under x-deployer.edge`;
 }
 
 /** Of the configuration that the proxy has loaded. */
@@ -171,6 +186,12 @@ async function validate(target: EdgeState, parts: Parts): Promise<void> {
   } finally {
     rmSync(join(folder, CANDIDATE_FILE), { force: true });
   }
+}
+
+/** What a proxy that starts anew would load. */
+function readConfig({ folder }: Pick<Parts, "folder">): string | undefined {
+  const path = join(folder, CONFIG_FILE);
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
 
 /** Writes what the state says. */

@@ -216,6 +216,28 @@ test("one that a kill left unstarted is started, and takes over", async () => {
   });
 });
 
+test("after a kill the newest is found or started as it is, whatever is wanted by now", async () => {
+  await proxy.ensure(spec());
+  const wanted = spec({ image: "haproxy:3.2" });
+  host.calls.length = 0;
+  expect(await again().rejoin(wanted)).toEqual({ runDir: runDir(1), earlier: [] });
+  await fakeEngine(host).stop("edge-1");
+  expect(await again().rejoin(wanted)).toEqual({ runDir: runDir(1), earlier: [] });
+  expect(host.calls.filter((call) => call.startsWith("create"))).toEqual([]);
+  expect(running()).toEqual([1]);
+});
+
+test("after a kill, of two of them the newest stays, and without any one is made", async () => {
+  expect(await proxy.rejoin(spec())).toEqual({ runDir: runDir(1), earlier: [] });
+  const end = Promise.withResolvers<void>();
+  host.hooks.set("send SIGUSR1 to edge-1", () => end.promise);
+  await proxy.ensure(spec({ image: "haproxy:3.2" }));
+  expect(await again().rejoin(spec())).toEqual({ runDir: runDir(2), earlier: [runDir(1)] });
+  end.resolve();
+  await Bun.sleep(1);
+  expect(all()).toEqual([2]);
+});
+
 test("containers that are not ours are left alone", async () => {
   host.create(service("edge", { image: IMAGE }), { labels: {} });
   await proxy.ensure(spec());

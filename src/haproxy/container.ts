@@ -48,6 +48,8 @@ export type ContainerOptions = {
 export type ProxyContainer = {
   /** As `Proxy.ensure`, without the network. */
   ensure(spec: ProxySpec): Promise<RunningProxy>;
+  /** As `Proxy.rejoin`, without the network. */
+  rejoin(spec: ProxySpec): Promise<RunningProxy>;
   /** The image that a specification means: the one that runs, when nothing else is asked for. */
   image(spec: ProxySpec): Promise<EdgeImage>;
   remove(project: string): Promise<void>;
@@ -91,6 +93,14 @@ export function createProxyContainer(options: ContainerOptions): ProxyContainer 
     await bringUp(made, found);
     log.info("the edge's proxy was started", { image: wanted.pinned, generation: made.number });
     return settle(made, found, spec);
+  }
+
+  async function rejoin(spec: ProxySpec): Promise<RunningProxy> {
+    const [newest, ...others] = await generations(spec.project);
+    if (newest === undefined) return await ensure(spec);
+    if (![newest, ...others].some((each) => each.isRunning)) await options.assertFree(spec.ports);
+    await bringUp(newest, others);
+    return settle(newest, others, spec);
   }
 
   async function create(
@@ -187,5 +197,5 @@ export function createProxyContainer(options: ContainerOptions): ProxyContainer 
     if (left.length > 0) throw new DeployerError("edge", "the edge's proxy could not be removed");
   }
 
-  return { ensure, image, remove };
+  return { ensure, rejoin, image, remove };
 }

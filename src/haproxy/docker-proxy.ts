@@ -61,6 +61,13 @@ export function createProxy(options: ProxyOptions): Proxy {
         await removeImages(spec.project);
         return running;
       }),
+    rejoin: (spec) =>
+      inTurn(async () => {
+        makeFolder(folder);
+        await networks.ensure(spec.project);
+        return await container.rejoin(spec);
+      }),
+    isThere: (project) => asEdge(async () => (await generationsOf(engine, project)).length > 0),
     assertFree: (ports) => asEdge(() => free(ports)),
     assertImage: (spec) => asEdge(async () => await images.assertToBeHad(await container.image(spec))),
     remove: (project) =>

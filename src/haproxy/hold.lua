@@ -46,30 +46,25 @@ local function may_leave(service, hold, at)
   return true
 end
 
-core.register_action("hold", { "http-req" }, function(txn)
-  local service = txn.f:be_name()
-  local hold = holds[service]
-  local start = now()
-  if hold == nil or start > hold.till then return end
+-- Waits for the end of a hold. Returns when that was, and whether the request may go on.
+local function wait_in(hold, service, start)
   if hold.waiting >= hold.max then forget_lost(hold, start) end
   if hold.waiting >= hold.max then
     hold.refused = hold.refused + 1
-    txn:set_var("txn.hold", "refused")
-    return
+    return start, false
   end
 
   local waiter = {}
   local latest = math.max(start - hold.began, hold.waiting * PACE_MS)
   hold.waiting = hold.waiting + 1
   hold.seen[waiter] = start
-  txn:set_var("txn.hold", "held")
-  local at = start
+  local at, goes_on = start, true
   while at <= hold.till do
     local released = hold.released
     if released ~= nil and (at >= released + latest or may_leave(service, hold, at)) then break end
     if released == nil and at - start >= hold.ms then
       hold.refused = hold.refused + 1
-      txn:set_var("txn.hold", "refused")
+      goes_on = false
       break
     end
     -- The more there are, the less often each looks: waking up is what many of them cost.
@@ -81,8 +76,24 @@ core.register_action("hold", { "http-req" }, function(txn)
     hold.seen[waiter] = nil
     hold.waiting = hold.waiting - 1
   end
-  txn:set_var("txn.waited", at - start)
-  if txn:get_var("txn.hold") == "held" then hold.held = hold.held + 1 end
+  if goes_on then hold.held = hold.held + 1 end
+  return at, goes_on
+end
+
+core.register_action("hold", { "http-req" }, function(txn)
+  local service = txn.f:be_name()
+  local start = now()
+  local hold = holds[service]
+  if hold == nil or start > hold.till then return end
+  txn:set_var("txn.hold", "held")
+  local at, goes_on, last = start, true, nil
+  -- Those that leave one hold may come into the next: the service is being replaced once more.
+  while goes_on and hold ~= nil and hold ~= last and at <= hold.till do
+    at, goes_on = wait_in(hold, service, at)
+    last, hold = hold, holds[service]
+  end
+  if not goes_on then txn:set_var("txn.hold", "refused") end
+  if at > start then txn:set_var("txn.waited", at - start) end
 end, 0)
 
 core.register_cli({ "deployer", "hold" }, "deployer hold <service> <ms> <max>", function(applet, _, _, service, ms, max)

@@ -37,6 +37,13 @@ export interface Proxy {
    * that fits is left alone, one that does not is replaced without losing a request.
    */
   ensure(spec: ProxySpec): Promise<RunningProxy>;
+  /**
+   * Finds the newest proxy there is, and starts it if it does not run, whatever is wanted by now: no image is asked for, and
+   * none replaced. Only without any it is as `ensure`.
+   */
+  rejoin(spec: ProxySpec): Promise<RunningProxy>;
+  /** Whether a project has a proxy, running or not. */
+  isThere(project: string): Promise<boolean>;
   /** Throws when something else listens on one of these ports, and says what, where that can be told. For ports that are new to a proxy that runs. */
   assertFree(ports: readonly EdgePort[]): Promise<void>;
   /** Throws when the image of `spec` is neither on this host nor, as its registry says, to be had. Nothing is fetched. */

@@ -1,5 +1,4 @@
-import type { Deployment, Diagnosis } from "../core/deployment.ts";
-import type { Traffic } from "../core/edge.ts";
+import type { Deployment, DeploymentTraffic, Diagnosis } from "../core/deployment.ts";
 import type { DeploymentSummary } from "../core/history.ts";
 import { WITHHELD } from "./output.ts";
 
@@ -55,9 +54,13 @@ function diagnosisJson(diagnosis: Diagnosis, seesOutput: boolean): Record<string
   };
 }
 
-function trafficJson({ latency, ...counts }: Traffic): Record<string, unknown> {
+function trafficJson({ latency, sinceRestart, ...counts }: DeploymentTraffic): Record<string, unknown> {
   const { p50, p90, p99, max } = latency ?? { p50: null, p90: null, p99: null, max: null };
-  return { ...counts, latency_ms: { p50, p90, p99, max } };
+  return {
+    ...counts,
+    latency_ms: { p50, p90, p99, max },
+    ...(sinceRestart === true ? { since_restart: true } : {}),
+  };
 }
 
 function time(milliseconds: number | undefined): string | null {

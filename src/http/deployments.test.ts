@@ -46,6 +46,28 @@ test("a deployment is JSON whatever was asked for, unknown things null", async (
   ]);
 });
 
+test("what was counted since a restart of the daemon alone says so", async () => {
+  const counts = { requests: 3, failed: 0, retried: 0, held: 0, refused: 0, latency: undefined };
+  const latency_ms = { p50: null, p90: null, p99: null, max: null };
+  const { latency: _, ...numbers } = counts;
+  for (const [traffic, json] of [
+    [counts, { ...numbers, latency_ms }],
+    [
+      { ...counts, sinceRestart: true },
+      { ...numbers, latency_ms, since_restart: true },
+    ],
+  ] as const) {
+    const ended = end(
+      begin(QUEUED, CREATED_AT),
+      outcomeOf("succeeded"),
+      CREATED_AT,
+      new Map([["web", traffic]]),
+    );
+    const { text } = await get(fakeDaemon({ find: () => ended }), AUTHORIZED);
+    expect(JSON.parse(text).services[0].traffic).toEqual(json);
+  }
+});
+
 test("a failed deployment is found with 200", async () => {
   const reply = await get(fakeDaemon({ find: () => ROLLED_BACK }), AUTHORIZED);
   expect([reply.status, JSON.parse(reply.text)]).toMatchObject([

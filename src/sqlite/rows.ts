@@ -116,6 +116,7 @@ const TrafficJson = z.object({
   held: z.number(),
   refused: z.number(),
   latency: maybe(z.object({ p50: z.number(), p90: z.number(), p99: z.number(), max: z.number() })),
+  sinceRestart: z.literal(true).exactOptional(),
 });
 const LookJson = z.object({ start: z.string(), running: z.array(z.string()) });
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { commitOf, planOf, progress, versionOf } from "../../test/fakes/commit.ts";
 import { diagnosisOf, outcomeOf, queued, requestFor } from "../../test/fakes/deployment.ts";
 import { fakeStore } from "../../test/fakes/store.ts";
-import { accept, begin, end, type Outcome, supersede } from "../core/deployment.ts";
+import { accept, begin, type DeploymentTraffic, end, type Outcome, supersede } from "../core/deployment.ts";
 import type { Acceptance, Store } from "../core/store.ts";
 import type { SpentKey } from "../core/repeat-key.ts";
 import { openStore } from "./store.ts";
@@ -57,7 +57,12 @@ describe.each<[string, () => Store]>([
       code: "unhealthy",
       changed: false,
     };
-    const ended = end(begun, outcome, 1_795_000_000_125);
+    const counts = { requests: 3, failed: 0, retried: 0, held: 0, refused: 0, latency: undefined };
+    const traffic = new Map<string, DeploymentTraffic>([
+      ["web", counts],
+      ["worker", { ...counts, sinceRestart: true }],
+    ]);
+    const ended = end(begun, outcome, 1_795_000_000_125, traffic);
     store.update(ended);
     expect(store.find("d1")).toEqual(ended);
   });

@@ -224,6 +224,26 @@ test("what is so already is left alone, and without a wish the proxy goes", asyn
   await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
 });
 
+test("a state that cannot be read and a change that fails leave alone what serves", async () => {
+  await using stage = await startHaproxyStage();
+  const [port, taken] = [freePort(), freePort()];
+  await using _web = startContainer(stage, "web1");
+  await stage.edge.apply(frontage(port, { web: [EVERYTHING] }));
+  await stage.edge.direct("web", to("web1"));
+  const config = readFileSync(join(stage.folder, "haproxy.cfg"), "utf8");
+
+  writeFileSync(join(stage.folder, "state.json"), "{");
+  const next = stage.anotherDaemon();
+  expect(next.frontage()).toBeUndefined();
+  using _holder = Bun.listen({ hostname: "0.0.0.0", port: taken, socket: { data() {} } });
+  await expect(next.apply(frontage(taken, { web: [EVERYTHING] }))).rejects.toThrow(
+    `most likely something else has port ${taken} of this host`,
+  );
+  expect((await fetch(`http://127.0.0.1:${port}`, { keepalive: false })).status).toBe(200);
+  // Also one that starts anew.
+  expect(readFileSync(join(stage.folder, "haproxy.cfg"), "utf8")).toBe(config);
+});
+
 test("a dead proxy is a problem, and says so", async () => {
   await using stage = await startHaproxyStage();
   await stage.edge.apply(frontage(freePort(), { web: [EVERYTHING] }));

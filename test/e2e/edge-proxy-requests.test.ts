@@ -183,6 +183,35 @@ test("a thousand that wait do not overrun the container that they were waiting f
   expect((await Promise.all(waiting)).filter((outcome) => outcome !== "200")).toEqual([]);
 });
 
+test("those that have not left one hold yet wait in the next, and nothing of them comes to what is stopped by then", async () => {
+  await using stage = await startHaproxyStage();
+  const { edge } = stage;
+  const port = freePort();
+  const old = startContainer(stage, "old");
+  await using _new = startContainer(stage, "new");
+  await edge.apply(frontage(port, { web: [EVERYTHING] }));
+  await edge.direct("web", to("old"));
+  const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`, { keepalive: false });
+
+  // A service that has much to do gets those that waited in the rhythm they came in.
+  const busy = Array.from({ length: 150 }, () => get("/slow?ms=6000"));
+  await waitFor("the busy ones to be there", 5_000, () => old.requests.length === 150);
+  await edge.hold("web", { ms: 20_000, max: 1_000 });
+  await Bun.sleep(2_000);
+  const late = Array.from({ length: 10 }, () => get("/"));
+  await Bun.sleep(300);
+  expect(await edge.release("web")).toEqual({ held: 10, refused: 0 });
+  await edge.hold("web", { ms: 20_000, max: 1_000 });
+  expect(await edge.drained("web", ["old"], 10_000)).toBe(0);
+  await old.kill();
+  await edge.direct("web", to("new"));
+  expect(await edge.release("web")).toEqual({ held: 10, refused: 0 });
+
+  expect(new Set((await Promise.all(busy)).map(({ status }) => status))).toEqual(new Set([200]));
+  const answers = await Promise.all(late.map(async (each) => await (await each).text()));
+  expect(new Set(answers)).toEqual(new Set(["new"]));
+});
+
 test("a configuration waits for the end of a hold", async () => {
   await using stage = await startHaproxyStage();
   const { edge } = stage;

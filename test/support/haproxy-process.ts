@@ -95,18 +95,22 @@ export async function startHaproxyStage(daemon = "127.0.0.1:1"): Promise<Haproxy
     return { name, image, process };
   }
 
+  async function ensure(image: string) {
+    if (current?.image !== image || current.process.exitCode !== null) {
+      const old = current;
+      starts += 1;
+      current = await start(`p${starts}`, image, old?.name);
+      old?.process.kill("SIGUSR1");
+      if (old !== undefined) earlier.push(old);
+    }
+    const path = ({ name }: Running) => join(folder, "run", name);
+    return { runDir: path(current), earlier: earlier.map(path) };
+  }
+
   const proxy: Proxy = {
-    async ensure({ image = "ours" }) {
-      if (current?.image !== image || current.process.exitCode !== null) {
-        const old = current;
-        starts += 1;
-        current = await start(`p${starts}`, image, old?.name);
-        old?.process.kill("SIGUSR1");
-        if (old !== undefined) earlier.push(old);
-      }
-      const path = ({ name }: Running) => join(folder, "run", name);
-      return { runDir: path(current), earlier: earlier.map(path) };
-    },
+    ensure: ({ image = "ours" }) => ensure(image),
+    rejoin: ({ image = "ours" }) => ensure(current?.image ?? image),
+    isThere: () => Promise.resolve(current !== undefined),
     assertFree: (ports) => assertFree(ports, { publishers: () => Promise.resolve([]) }),
     assertImage: () => Promise.resolve(),
     async remove() {
