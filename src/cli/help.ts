@@ -53,9 +53,7 @@ The daemon is configured by environment variables; "deployer-service serve --hel
 "deployer-service help <command>" explains a command.
 `;
 
-const SOCKET = `Exit code: 0 done, 1 failed, 2 usage, 6 not authorized, 7 no daemon that answers.
-
-The daemon is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group docker.
+const SOCKET = `The daemon is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group docker.
 `;
 
 const REMOTE = `The daemon of this host is asked through control.sock in RUN_DIR (/run/deployer-service): be root, or in the group
@@ -70,6 +68,9 @@ docker. One elsewhere, by its port:
   --ca FILE           certificates of the authorities to trust instead of the public ones
 
 Every request has a token of its own, good for nothing else.
+`;
+
+const EXIT_CODES_ON_HOST = `Exit code: 0 done, 1 failed, 2 usage, 6 not authorized, 7 no daemon that answers.
 `;
 
 const EXIT_CODES_OF_QUESTIONS = `Exit code: 0 answered, 2 usage, 6 not authorized, 7 no daemon that answers.
@@ -140,8 +141,8 @@ ${REMOTE}`,
   -f, --follow   go on until it has ended, also over a restart of the daemon
   --json         print the events as JSON; with -f one a line, then the deployment
 
-With -f the exit code is that of the deployment.
-${EXIT_CODES}
+${EXIT_CODES_OF_QUESTIONS}With -f it is that of the deployment: 1 failed, 3 rolled back, 4 superseded, 5 rollback failed.
+
 ${REMOTE}`,
   deploy: `deployer-service deploy SERVICE… [--image REF] [--url URL …] - roll out an image and say how it ended
 
@@ -176,6 +177,7 @@ In its turn, one container after the other, each until it is up again. Neither i
 
   --json   print the result as JSON
 
+${EXIT_CODES_ON_HOST}
 ${SOCKET}`,
   up: `deployer-service up [--json] - bring up what the compose file has and the host has not
 
@@ -193,6 +195,7 @@ counts from 1 again, the next run is accepted whatever its number.
 
   --json   print the result as JSON
 
+${EXIT_CODES_ON_HOST}
 ${SOCKET}`,
   rejected: `deployer-service rejected [--limit N] [--json] - requests that were refused for want of a good token, newest first
 
@@ -203,6 +206,7 @@ requests are only counted. The last 800 are kept, and the last 200 of good token
   --limit N   at most so many (20)
   --json      print them as JSON, with all claims; the table has those that tell who asked
 
+${EXIT_CODES_ON_HOST}
 ${SOCKET}`,
   compose: `deployer-service compose -- ARGS - docker compose with the daemon's files, pins and environment
 
