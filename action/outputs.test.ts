@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -25,6 +25,14 @@ test("an output that wants to be another one is still itself", () => {
 });
 
 test("without the runner's files nothing is written", () => {
-  writeOutputs({ deployment: "d1" }, {});
-  writeSummary("<p>", { GITHUB_STEP_SUMMARY: "" });
+  const before = readdirSync(folder);
+  const cwd = process.cwd();
+  process.chdir(folder);
+  try {
+    writeOutputs({ deployment: "d1" }, {});
+    writeSummary("<p>", { GITHUB_STEP_SUMMARY: "" });
+  } finally {
+    process.chdir(cwd);
+  }
+  expect(readdirSync(folder)).toEqual(before);
 });

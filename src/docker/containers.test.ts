@@ -336,6 +336,8 @@ test.each([
     Response.json({ message: "so it is" }, { status: url.pathname.endsWith("/update") ? update : kill }),
   );
   await createEngine({ host: fake.host, clock }).endBySignal("c1", "SIGUSR1");
+  const asked = fake.requests.map((line) => /c1\/(\w+)/.exec(line)?.[1]).filter((step) => step !== undefined);
+  expect(asked).toEqual(update === 404 ? ["update"] : ["update", "kill"]);
 });
 
 test("a signal that Docker does not send is an error", async () => {

@@ -36,7 +36,7 @@ test("a domain with capitals and the port of its scheme is the same registry", a
 });
 
 test("without any credentials images are asked for anonymously", async () => {
-  const { registry, tried } = setUp();
+  const { tried } = setUp();
   const anonymous = createRegistry({
     engine: {
       imageId: () => Promise.resolve(undefined),
@@ -51,7 +51,6 @@ test("without any credentials images are asked for anonymously", async () => {
   });
   await anonymous.resolve(WEB, NEVER);
   expect(tried).toEqual([undefined]);
-  expect(registry).toBeDefined();
 });
 
 test("a reference that is a digest already is not asked for", async () => {
